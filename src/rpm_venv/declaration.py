@@ -1,0 +1,98 @@
+"""What a package asks for: the declaration, and the package that makes it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional
+
+from rpm_venv.errors import UsageError
+
+_NEVRA = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._+-]*)-((?P<epoch>\d+):)?"
+    r"(?P<version>[A-Za-z0-9._+~^]+)-(?P<release>[A-Za-z0-9._+~^]+)\.(?P<arch>[A-Za-z0-9_]+)"
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """The rpm package that makes a declaration, by its name, epoch, version, release and arch."""
+
+    name: str
+    version: str
+    release: str
+    arch: str
+    epoch: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Package:
+        """A package from ``NAME-[EPOCH:]VERSION-RELEASE.ARCH`` (rpm(8), --queryformat NEVRA)."""
+        match = _NEVRA.fullmatch(text)
+        if not match:
+            raise UsageError(
+                "not a package's NAME-VERSION-RELEASE.ARCH",
+                subject=text,
+                hint="the macros pass it; by hand, leave the option out",
+            )
+        fields = match.groupdict()
+        return cls(
+            name=fields["name"],
+            version=fields["version"],
+            release=fields["release"],
+            arch=fields["arch"],
+            epoch=int(fields["epoch"] or 0),
+        )
+
+    @property
+    def evr(self) -> str:
+        epoch = f"{self.epoch}:" if self.epoch else ""
+        return f"{epoch}{self.version}-{self.release}"
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.evr}.{self.arch}"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One environment as asked for; the options are the macros' and the command's.
+
+    ``lock`` and ``wheels`` are target paths. ``offline`` never asks an index (``-o``).
+    ``system_site`` shows the system's site-packages (``-s``).
+    """
+
+    path: str
+    lock: str
+    wheels: tuple[str, ...] = ()
+    python: str = "/usr/bin/python3"
+    system_site: bool = False
+    offline: bool = False
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    package: Optional[Package] = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "lock": self.lock,
+            "wheels": list(self.wheels),
+            "python": self.python,
+            "system_site": self.system_site,
+            "offline": self.offline,
+            "extras": list(self.extras),
+            "groups": list(self.groups),
+            "package": str(self.package) if self.package else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Declaration:
+        return cls(
+            path=data["path"],
+            lock=data["lock"],
+            wheels=tuple(data["wheels"]),
+            python=data["python"],
+            system_site=data["system_site"],
+            offline=data["offline"],
+            extras=tuple(data["extras"]),
+            groups=tuple(data["groups"]),
+            package=Package.parse(data["package"]) if data["package"] else None,
+        )

@@ -1,0 +1,86 @@
+"""What can go wrong, as values: one exception class, caught once, at the command's edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable, Optional
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an input: what, where in it, and how to mend it."""
+
+    message: str
+    where: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class VenvError(Exception):
+    """A verb cannot do what it was asked; nothing was changed that anyone can see.
+
+    ``message`` says what is wrong, ``subject`` what it is about (an environment's path, a lock, a
+    wheel), ``where`` the place in it, ``hint`` the command or edit that mends it. ``problems`` holds
+    every problem of an input when there can be several.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        subject: str = "",
+        where: str = "",
+        hint: str = "",
+        problems: Iterable[Problem] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.subject = subject
+        self.where = where
+        self.hint = hint
+        self.problems = tuple(problems)
+
+    def line(self) -> str:
+        """The error as one line: subject, place, message, mend."""
+        place = ":".join(part for part in (self.subject, self.where) if part)
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text}; {self.hint}" if self.hint else text
+
+    def lines(self) -> list[str]:
+        """The error's line, then one indented line per problem."""
+        return [self.line(), *(f"  {problem}" for problem in self.problems)]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+class UsageError(VenvError):
+    """The command line itself is wrong (exit 2)."""
+
+    exit_code = 2
+
+
+class LockError(VenvError):
+    """A lock is not exact, not readable, or does not fit the environment's Python."""
+
+
+class WheelError(VenvError):
+    """A wheel is refused: not what the lock names, malformed, or unsafe."""
+
+
+class FetchError(VenvError):
+    """A wheel that the lock names could not be had."""
+
+
+class SandboxError(VenvError):
+    """A confined child could not be started, broke its protocol, or died."""
+
+
+def first_line(error: Optional[BaseException]) -> str:
+    """The first line of an exception's text, for a report that has room for one."""
+    return str(error).splitlines()[0] if error is not None and str(error) else ""

@@ -1,0 +1,125 @@
+"""Where everything is: the one place that knows the layout under ``/usr`` and ``--root``. Pure.
+
+A *target path* is a path as the installed system sees it, always absolute and without the root.
+A *real path* is the same file as this process sees it, below ``--root``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rpm_venv.errors import UsageError
+
+HOME = PurePosixPath("/usr/lib/rpm-venv")
+SHARE = PurePosixPath("/usr/share/rpm-venv")
+CONFIG = PurePosixPath("/etc/rpm-venv.conf")
+
+#: Characters an environment's path may have: what survives rpm's file lists, shebang lines, shell
+#: scriptlets and dependency strings without quoting.
+_PATH = re.compile(r"/[A-Za-z0-9._+@-]+(/[A-Za-z0-9._+@-]+)+")
+_MAX_PATH = 100  # bytes; the escaped path is one file name and part of every shebang line
+
+
+def environment_path(path: str) -> str:
+    """The normal form of an environment's public path, a target path; ``UsageError`` if it is none.
+
+    It is absolute, at least two components deep, without ``.`` or ``..``, in the characters that
+    rpm, shells and shebang lines take without quoting, and at most 100 bytes.
+    """
+    normal = re.sub(r"/+", "/", path).rstrip("/") if path.startswith("/") else path
+    parts = normal.split("/")
+    reason = ""
+    if not normal.startswith("/"):
+        reason = "the path of an environment is absolute"
+    elif "." in parts or ".." in parts:
+        reason = "the path of an environment has no '.' or '..' in it"
+    elif len(normal) > _MAX_PATH:
+        reason = f"the path of an environment has at most {_MAX_PATH} characters"
+    elif not _PATH.fullmatch(normal):
+        reason = (
+            "the path of an environment is two directories deep or more, "
+            "in letters, digits and . _ + @ -"
+        )
+    if reason:
+        raise UsageError(reason, subject=path or "''", hint="for example /opt/app1/penv")
+    return normal
+
+
+def escape(path: str) -> str:
+    """An environment's path as one file name: ``/opt/my-app/penv`` is ``opt-my_2dapp-penv``.
+
+    Reversible: ``/`` becomes ``-``; what is not a letter, a digit or a dot becomes ``_`` and two
+    hexadecimal digits (compare systemd-escape(1), whose backslash shebang lines do not bear).
+    """
+    return "-".join(
+        "".join(c if c.isalnum() or c == "." else f"_{ord(c):02x}" for c in part)
+        for part in path.strip("/").split("/")
+    )
+
+
+def unescape(name: str) -> str:
+    """The path that ``escape`` made ``name`` from."""
+    return "/" + "/".join(
+        re.sub(r"_([0-9a-f]{2})", lambda m: chr(int(m.group(1), 16)), part)
+        for part in name.split("-")
+    )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layout of one system, whose root directory is ``root`` (``/`` on the live system)."""
+
+    root: Path = Path("/")
+
+    def real(self, target: str | PurePosixPath) -> Path:
+        """The real path of a target path. Links on the way are not looked at."""
+        return self.root / PurePosixPath(target).relative_to("/")
+
+    def target(self, real: Path) -> str:
+        """The target path of a real path below this root; ``ValueError`` if it is not below."""
+        return "/" + str(real.relative_to(self.root)) if real != self.root else "/"
+
+    @property
+    def home(self) -> Path:
+        return self.real(HOME)
+
+    @property
+    def store(self) -> Path:
+        return self.home / "store"
+
+    @property
+    def packaged(self) -> Path:
+        return self.home / "packaged"
+
+    @property
+    def envs(self) -> Path:
+        return self.home / "envs"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    @property
+    def staging(self) -> Path:
+        """Where unfinished work lives: on the store's filesystem, never under /tmp."""
+        return self.home / "staging"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.home / "lock"
+
+    @property
+    def config(self) -> Path:
+        return self.real(CONFIG)
+
+    def generation_target(self, path: str, generation: str) -> str:
+        """The target path of one generation of the environment at ``path``."""
+        return str(HOME / "envs" / escape(path) / generation)
+
+    def object(self, object_id: str) -> Path:
+        return self.store / object_id
+
+    def state_file(self, path: str) -> Path:
+        return self.state / f"{escape(path)}.json"
