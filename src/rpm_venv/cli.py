@@ -1,0 +1,126 @@
+"""The command line: parse, call one verb, print its report. The only print and exit."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn, Optional, Protocol, Sequence
+
+from rpm_venv import __version__
+from rpm_venv.errors import UsageError, VenvError
+from rpm_venv.paths import Layout
+from rpm_venv.report import FAILED, Context, Report
+
+#: Every verb with its one-line help. A verb is the module of its name in ``rpm_venv.verbs``, which
+#: has ``arguments(parser)`` and ``run(context, args) -> Report``; only the one called is imported.
+VERBS = {
+    "install": "make PATH the environment that a lock describes",
+    "remove": "remove the environment at PATH",
+    "verify": "compare environments with their manifests",
+    "check": "say whether an install would succeed, changing nothing",
+    "list": "list the environments of this system",
+    "show": "show one environment in full",
+    "lock": "resolve requirements to an exact lock",
+    "deps": "write the dependencies of a package that declares environments (for rpmbuild)",
+}
+
+
+class Verb(Protocol):
+    """What a module in ``rpm_venv.verbs`` offers."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, context: Context, args: argparse.Namespace) -> Report: ...
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are ours: one line, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, subject=self.prog, hint=f"see {self.prog} --help")
+
+
+def _parser() -> _Parser:
+    verbs = "\n".join(f"  {name:<9} {text}" for name, text in VERBS.items())
+    parser = _Parser(
+        prog="rpm-venv",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Virtual environments that rpm installs, verifies, upgrades and removes.",
+        epilog=f"verbs:\n{verbs}\n\nexit: 0 done, 1 failed and nothing changed, 2 usage, "
+        "3 found something",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--root", metavar="DIR", default="/", help="work on the system below DIR")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--version", action="version", version=f"rpm-venv {__version__}")
+    parser.add_argument("verb", metavar="VERB", choices=list(VERBS))
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _verb_parser(name: str, verb: Verb) -> _Parser:
+    parser = _Parser(prog=f"rpm-venv {name}", description=VERBS[name], allow_abbrev=False)
+    verb.arguments(parser)
+    return parser
+
+
+def _progress(text: str) -> None:
+    print(f"rpm-venv: {text}", file=sys.stderr, flush=True)
+
+
+def _context(root: str) -> Context:
+    layout = Layout(Path(os.path.abspath(root)))
+    return Context(layout, _progress) if sys.stderr.isatty() else Context(layout)
+
+
+def _emit(report: Report, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(report.data, indent=2, sort_keys=True))
+    else:
+        for line in report.text:
+            print(line)
+    sys.stdout.flush()
+    for line in report.talk:
+        print(f"rpm-venv: {line}", file=sys.stderr)
+    return report.exit_code
+
+
+def call(argv: Sequence[str]) -> Report:
+    """The report of one call; raises what the verb raises."""
+    args = _parser().parse_args(argv)
+    verb: Any = importlib.import_module(f"rpm_venv.verbs.{args.verb}")
+    verb_args = _verb_parser(args.verb, verb).parse_args(args.arguments)
+    return verb.run(_context(args.root), verb_args)  # type: ignore[no-any-return]
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    return "--json" in argv[: next((i for i, a in enumerate(argv) if a in VERBS), len(argv))]
+
+
+def _reset_signals() -> None:
+    """Undo the blocked signal mask that children of a Lua scriptlet inherit from rpm."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the command; the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _reset_signals()
+    os.umask(0o022)
+    try:
+        return _emit(call(arguments), _wants_json(arguments))
+    except VenvError as error:
+        for line in error.lines():
+            print(f"rpm-venv: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("rpm-venv: interrupted; run the same command again", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED

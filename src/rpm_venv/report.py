@@ -1,0 +1,40 @@
+"""The report: what a verb did or found. Text and JSON are two views of the same values. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+from rpm_venv.paths import Layout
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+FOUND = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verb did or found.
+
+    ``text`` are the lines for stdout (data), ``talk`` those for stderr, ``data`` what ``--json``
+    prints instead of ``text``. ``exit_code`` is DONE, FAILED, USAGE or FOUND.
+    """
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    text: tuple[str, ...] = ()
+    talk: tuple[str, ...] = ()
+    exit_code: int = DONE
+
+
+def _silence(_: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every verb gets from the command line: the layout, where wheels may be, who listens."""
+
+    layout: Layout = field(default_factory=lambda: Layout(Path("/")))
+    progress: Callable[[str], None] = _silence
