@@ -8,8 +8,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Optional, Protocol, Sequence
+from typing import Any, NoReturn, Protocol
 
 from rpm_venv import __version__
 from rpm_venv.errors import UsageError, VenvError
@@ -107,7 +108,7 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _reset_signals()

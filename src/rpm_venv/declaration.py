@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any
 
 from rpm_venv.errors import UsageError
 
@@ -68,7 +69,7 @@ class Declaration:
     offline: bool = False
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    package: Optional[Package] = None
+    package: Package | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {

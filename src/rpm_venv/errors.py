@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable, Optional
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,6 @@ class SandboxError(VenvError):
     """A confined child could not be started, broke its protocol, or died."""
 
 
-def first_line(error: Optional[BaseException]) -> str:
+def first_line(error: BaseException | None) -> str:
     """The first line of an exception's text, for a report that has room for one."""
     return str(error).splitlines()[0] if error is not None and str(error) else ""

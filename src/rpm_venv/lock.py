@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Iterable, Mapping, Optional
 
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
@@ -30,7 +30,7 @@ class Entry:
     name: str
     version: Version
     hashes: tuple[str, ...]
-    marker: Optional[Marker] = None
+    marker: Marker | None = None
     files: tuple[LockedFile, ...] = ()
     where: str = ""
 
@@ -42,7 +42,7 @@ class Lock:
     filename: str
     digest: str
     entries: tuple[Entry, ...]
-    requires_python: Optional[SpecifierSet] = None
+    requires_python: SpecifierSet | None = None
 
 
 def parse(data: bytes, filename: str) -> Lock:

@@ -6,9 +6,10 @@ and platlib are one), ``data``, ``headers``, ``scripts``. An object is never cha
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable, Sequence
+from typing import Callable
 
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.paths import Layout
