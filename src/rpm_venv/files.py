@@ -1,0 +1,312 @@
+"""Careful filesystem primitives: durable, and never led astray by a link. An edge: writes.
+
+Every path here is a real path. Errors are ``OSError`` unless the docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rpm_venv.errors import VenvError
+
+#: The time of every file in an object or a generation: 1980-01-02, the first day that zip, cpio
+#: and every time zone can express. Real times would make two builds of one thing differ.
+MTIME_NS = 315_619_200 * 10**9
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_LINKS = 40  # as the kernel's own limit
+_OPEN_TO_ALL = 0o755  # directories of an object: everybody reads, nobody but root writes
+
+
+@contextmanager
+def directory(path: Path, *, follow: bool = True) -> Iterator[int]:
+    """A descriptor of the directory at ``path``, held for the length of the block."""
+    descriptor = os.open(path, _DIRECTORY | (0 if follow else os.O_NOFOLLOW))
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def fsync_dir(path: Path) -> None:
+    """Make the names in a directory durable: what was created, renamed or removed there."""
+    with directory(path) as descriptor:
+        os.fsync(descriptor)
+
+
+def syncfs(path: Path) -> None:
+    """Make everything written so far to the filesystem of ``path`` durable, in one call.
+
+    One syncfs takes as long as a handful of fsyncs and stands for thousands (docs/design.md).
+    """
+    with directory(path) as descriptor:
+        try:
+            import ctypes
+
+            libc = ctypes.CDLL(None, use_errno=True)
+            call = libc.syncfs
+        except (ImportError, OSError, AttributeError):
+            os.sync()  # a Python without ctypes: slower, and more than was asked
+            return
+        if call(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), os.fspath(path))
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Make a directory and its missing parents, with this mode whatever the umask is."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for each in reversed(missing):
+        os.mkdir(each, mode)
+        os.chmod(each, mode)
+
+
+def new_directory(parent: Path, prefix: str, mode: int = 0o700) -> Path:
+    """A fresh directory below ``parent`` whose name nobody can guess."""
+    path = parent / f"{prefix}-{secrets.token_hex(8)}"
+    os.mkdir(path, mode)
+    os.chmod(path, mode)
+    return path
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of ``data``; a short write (a full disk, a signal) is continued or raises."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Make ``path`` a file with this content, durably: after a crash it is the old or the new."""
+    with directory(path.parent) as parent:
+        temporary = f".{path.name}.{secrets.token_hex(8)}"
+        descriptor = os.open(temporary, _NEW_FILE, mode, dir_fd=parent)
+        try:
+            try:
+                os.fchmod(descriptor, mode)
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            os.unlink(temporary, dir_fd=parent)
+            raise
+        os.fsync(parent)
+
+
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file that must not exist yet, with this mode and ``MTIME_NS``; not durable yet."""
+    descriptor = os.open(path, _NEW_FILE, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        write_all(descriptor, data)
+        os.utime(descriptor, ns=(MTIME_NS, MTIME_NS))
+    finally:
+        os.close(descriptor)
+
+
+def exchange(one: str, other: str) -> None:
+    """Swap what two paths name, in one step (renameat2(2), RENAME_EXCHANGE); ``OSError``.
+
+    ENOSYS and EINVAL where kernel, filesystem or C library cannot; EXDEV across filesystems and
+    for a directory of an overlay's lower layer.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    call = getattr(libc, "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), one)
+    at_cwd, rename_exchange = -100, 2
+    if call(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), rename_exchange) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), one, None, other)
+
+
+def rename_durable(source: Path, target: Path) -> None:
+    """Rename and make both directories durable. What is renamed must be durable already."""
+    os.rename(source, target)
+    fsync_dir(target.parent)
+    if source.parent != target.parent:
+        fsync_dir(source.parent)
+
+
+def link_atomic(path: Path, target: str) -> None:
+    """Make ``path`` a symbolic link to ``target`` by one rename, durably."""
+    with directory(path.parent) as parent:
+        temporary = f".{path.name}.{secrets.token_hex(8)}"
+        os.symlink(target, temporary, dir_fd=parent)
+        try:
+            os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            os.unlink(temporary, dir_fd=parent)
+            raise
+        os.fsync(parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete ``path`` and all below it, following no link; nothing there is no error.
+
+    Stops with EBUSY at a mount point. Not durable by itself: ``fsync_dir`` of the parent is.
+    """
+    try:
+        with directory(path.parent) as parent:
+            try:
+                os.unlink(path.name, dir_fd=parent)
+            except (IsADirectoryError, PermissionError):  # what unlink(2) says of a directory
+                _remove_directory(parent, path.name, os.fstat(parent).st_dev)
+    except FileNotFoundError:
+        pass
+
+
+def _remove_directory(parent: int, name: str, device: int) -> None:
+    descriptor = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        if os.fstat(descriptor).st_dev != device:
+            raise OSError(errno.EBUSY, "another filesystem is mounted here", name)
+        with os.scandir(descriptor) as entries:
+            # All names before the first deletion: readdir over a changing directory may skip some.
+            names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for child, is_directory in names:
+            if is_directory:
+                _remove_directory(descriptor, child, device)
+            else:
+                os.unlink(child, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=parent)
+
+
+class Tree:
+    """A directory that only this process fills, below a held descriptor, with new names only.
+
+    Nothing is ever opened that was there before: a file, directory or link in the way raises
+    ``FileExistsError`` or ``NotADirectoryError``. Names are relative and checked by the caller.
+    Modes are exact whatever the umask is; times are ``MTIME_NS``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        os.mkdir(path, _OPEN_TO_ALL)
+        self._root = os.open(path, _DIRECTORY | os.O_NOFOLLOW)
+        os.fchmod(self._root, _OPEN_TO_ALL)
+        self._directories = {""}
+
+    def directory(self, name: str) -> None:
+        """Make the directory ``name`` and its parents, once."""
+        if name in self._directories:
+            return
+        self.directory(name.rpartition("/")[0])
+        os.mkdir(name, _OPEN_TO_ALL, dir_fd=self._root)
+        os.chmod(name, _OPEN_TO_ALL, dir_fd=self._root)
+        self._directories.add(name)
+
+    def create(self, name: str, mode: int) -> int:
+        """A descriptor to write the new file ``name`` through; ``close`` gives it its time."""
+        self.directory(name.rpartition("/")[0])
+        descriptor = os.open(name, _NEW_FILE, mode, dir_fd=self._root)
+        os.fchmod(descriptor, mode)
+        return descriptor
+
+    def close(self, descriptor: int) -> None:
+        """Close a file that ``create`` opened."""
+        try:
+            os.utime(descriptor, ns=(MTIME_NS, MTIME_NS))
+        finally:
+            os.close(descriptor)
+
+    def write(self, name: str, mode: int, data: bytes | memoryview) -> None:
+        """Write one whole new file."""
+        descriptor = self.create(name, mode)
+        try:
+            write_all(descriptor, data)
+        finally:
+            self.close(descriptor)
+
+    def finish(self) -> None:
+        """Give the directories their time, and let go."""
+        for name in self._directories:
+            os.utime(name or ".", ns=(MTIME_NS, MTIME_NS), dir_fd=self._root)
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the directory, finished or not."""
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+
+def trusted_parents(path: Path, root: Path = Path("/")) -> Path:
+    """``path`` with every link above it resolved, inside ``root``; its own name is not looked at.
+
+    ``VenvError`` when a directory on the way does not belong to root or to this process, or when
+    others may write to it: whoever can rename a parent decides what the path means. Missing
+    directories are fine.
+    """
+    return _walk(path.parent, root, _MAX_LINKS) / path.name
+
+
+def _walk(path: Path, root: Path, links: int) -> Path:
+    here = root
+    parts = path.relative_to(root).parts if root in (path, *path.parents) else path.parts[1:]
+    for number, part in enumerate(parts):
+        if part == "..":
+            here = here.parent if here != root else root
+            continue
+        _check_directory(here, path)
+        step = here / part
+        try:
+            is_link = stat.S_ISLNK(os.lstat(step).st_mode)
+        except FileNotFoundError:
+            return step.joinpath(*parts[number + 1 :])
+        if is_link:
+            if links == 0:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+            target = Path(os.readlink(step))
+            # An absolute link of a system below --root means that system's root, not ours.
+            base = root.joinpath(*target.parts[1:]) if target.is_absolute() else here / target
+            return _walk(base.joinpath(*parts[number + 1 :]), root, links - 1)
+        here = step
+    _check_directory(here, path)
+    return here
+
+
+def _check_directory(directory: Path, path: Path) -> None:
+    status = os.lstat(directory)
+    problem = ""
+    if not stat.S_ISDIR(status.st_mode):
+        problem = "is not a directory"
+    elif status.st_uid not in (0, os.geteuid(), _unmapped_uid()):
+        problem = f"belongs to the user with id {status.st_uid}, who could replace what is in it"
+    elif not status.st_mode & stat.S_ISVTX and (
+        status.st_mode & 0o002 or (status.st_mode & 0o020 and status.st_gid != 0)
+    ):
+        problem = "can be written to by others, who could replace what is in it"
+    if problem:
+        raise VenvError(
+            f"{directory} {problem}",
+            subject=os.fspath(path),
+            hint=f"make {directory} a directory that only root can write to",
+        )
+
+
+def _unmapped_uid() -> int:
+    """The id that stands for owners from outside a user namespace, who are nobody inside it."""
+    overflow = 65534
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            ranges = [[int(field) for field in line.split()] for line in file]
+    except OSError:
+        return 0  # no /proc: as on a host, where every owner is who it says
+    mapped = any(first <= overflow < first + count for first, _, count in ranges)
+    return 0 if mapped else overflow

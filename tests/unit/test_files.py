@@ -1,0 +1,168 @@
+"""The filesystem primitives: what they promise about links, modes, owners and leftovers."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import files
+from rpm_venv.errors import VenvError
+
+
+@pytest.fixture
+def strict_umask() -> object:
+    old = os.umask(0o077)
+    yield None
+    os.umask(old)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_write_atomic_replaces_a_link_and_leaves_its_target_alone(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (tmp_path / "state.json").symlink_to(victim)
+    files.write_atomic(tmp_path / "state.json", b"{}", 0o640)
+    assert victim.read_text() == "untouched"
+    assert (tmp_path / "state.json").read_bytes() == b"{}"
+    assert mode(tmp_path / "state.json") == 0o640
+    assert sorted(os.listdir(tmp_path)) == ["state.json", "victim"]
+
+
+def test_write_atomic_that_fails_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "full").mkdir()
+    with pytest.raises(OSError):
+        files.write_atomic(tmp_path / "taken", b"data")
+    assert os.listdir(tmp_path) == ["taken"]
+
+
+@pytest.mark.usefixtures("strict_umask")
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
+    files.make_directory(tmp_path / "a" / "b")
+    tree = files.Tree(tmp_path / "tree")
+    tree.write("pkg/data/file", 0o644, b"x")
+    tree.write("pkg/tool", 0o755, b"x")
+    tree.finish()
+    files.write_atomic(tmp_path / "atomic", b"")
+    assert mode(tmp_path / "a") == mode(tmp_path / "a" / "b") == 0o755
+    assert mode(tmp_path / "tree") == mode(tmp_path / "tree/pkg/data") == 0o755
+    assert mode(tmp_path / "tree/pkg/data/file") == mode(tmp_path / "atomic") == 0o644
+    assert mode(tmp_path / "tree/pkg/tool") == 0o755
+
+
+def test_a_tree_has_one_time_throughout(tmp_path: Path) -> None:
+    tree = files.Tree(tmp_path / "tree")
+    tree.write("a/b", 0o644, b"x")
+    tree.finish()
+    times = {p.stat().st_mtime_ns for p in [tmp_path / "tree", *(tmp_path / "tree").rglob("*")]}
+    assert times == {files.MTIME_NS}
+
+
+@pytest.mark.parametrize("planted", ["file", "link", "directory link"])
+def test_a_tree_never_opens_what_was_there_before(tmp_path: Path, planted: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    tree = files.Tree(tmp_path / "tree")
+    if planted == "file":
+        (tmp_path / "tree" / "name").write_text("planted")
+        name = "name"
+    elif planted == "link":
+        (tmp_path / "tree" / "name").symlink_to(outside / "made")
+        name = "name"
+    else:
+        (tmp_path / "tree" / "name").symlink_to(outside)
+        name = "name/made"
+    with pytest.raises(FileExistsError):
+        tree.write(name, 0o644, b"data")
+    tree.release()
+    assert os.listdir(outside) == []
+
+
+def test_remove_tree_follows_no_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    tree = tmp_path / "tree"
+    (tree / "deep" / "deeper").mkdir(parents=True)
+    (tree / "deep" / "file").write_text("x")
+    (tree / "deep" / "link").symlink_to(outside)
+    (tree / "dangling").symlink_to("nowhere")
+    files.remove_tree(tree)
+    assert not tree.exists()
+    assert (outside / "kept").read_text() == "kept"
+
+
+def test_remove_tree_of_a_link_a_file_and_nothing(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "link").symlink_to(outside)
+    (tmp_path / "file").write_text("x")
+    for name in ("link", "file", "nothing", "nothing/below"):
+        files.remove_tree(tmp_path / name)
+    assert os.listdir(tmp_path) == ["outside"]
+
+
+def test_link_atomic_replaces_a_link_to_a_directory(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "current").symlink_to("old")
+    files.link_atomic(tmp_path / "current", "new")
+    assert os.readlink(tmp_path / "current") == "new"
+    assert os.listdir(tmp_path / "old") == os.listdir(tmp_path / "new") == []
+
+
+def test_rename_durable_and_syncfs_keep_content(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "file").write_text("x")
+    files.syncfs(tmp_path)
+    files.rename_durable(tmp_path / "a" / "file", tmp_path / "b" / "file")
+    assert (tmp_path / "b" / "file").read_text() == "x"
+    assert os.listdir(tmp_path / "a") == []
+
+
+def test_trusted_parents_resolves_links_inside_the_root(tmp_path: Path) -> None:
+    (tmp_path / "var" / "opt").mkdir(parents=True)
+    (tmp_path / "opt").symlink_to("/var/opt")
+    found = files.trusted_parents(tmp_path / "opt" / "app" / "penv", tmp_path)
+    assert found == tmp_path / "var" / "opt" / "app" / "penv"
+
+
+def test_trusted_parents_does_not_leave_the_root(tmp_path: Path) -> None:
+    (tmp_path / "opt").symlink_to("../../../../../etc")
+    assert files.trusted_parents(tmp_path / "opt" / "penv", tmp_path) == tmp_path / "etc" / "penv"
+
+
+def test_trusted_parents_refuses_a_directory_others_can_write_to(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(VenvError, match="written to by others"):
+        files.trusted_parents(shared / "app" / "penv", tmp_path)
+    shared.chmod(0o1777)
+    assert files.trusted_parents(shared / "penv", tmp_path) == shared / "penv"
+
+
+def test_trusted_parents_refuses_a_file_on_the_way_and_a_loop(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VenvError, match="not a directory"):
+        files.trusted_parents(tmp_path / "file" / "app" / "penv", tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError) as caught:
+        files.trusted_parents(tmp_path / "loop" / "penv", tmp_path)
+    assert caught.value.errno == errno.ELOOP
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_trusted_parents_refuses_another_users_directory(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    os.chown(tmp_path / "home", 1234, 1234)
+    with pytest.raises(VenvError, match="belongs to the user with id 1234"):
+        files.trusted_parents(tmp_path / "home" / "penv", tmp_path)
