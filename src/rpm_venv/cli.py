@@ -119,9 +119,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in error.lines():
             print(f"rpm-venv: {line}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("rpm-venv: interrupted; run the same command again", file=sys.stderr)
-        return FAILED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        print(f"rpm-venv: {error}; the environment is as it was", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("rpm-venv: interrupted; run the same command again", file=sys.stderr)
         return FAILED

@@ -23,8 +23,8 @@ class VenvError(Exception):
     """A verb cannot do what it was asked; nothing was changed that anyone can see.
 
     ``message`` says what is wrong, ``subject`` what it is about (an environment's path, a lock, a
-    wheel), ``where`` the place in it, ``hint`` the command or edit that mends it. ``problems`` holds
-    every problem of an input when there can be several.
+    wheel), ``where`` the place in it, ``hint`` the command or edit that mends it. ``problems``
+    holds every problem of an input when there can be several.
     """
 
     exit_code = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,8 +35,12 @@ class Manifest:
         return cls(tuple(sorted(paths, key=lambda path: path.path)))
 
     def dumps(self) -> bytes:
-        """One JSON array a line, the first line the format; the same paths give the same bytes."""
-        return b"".join(self._lines())
+        """One JSON array a line between the format and the digest of it all.
+
+        The same paths give the same bytes.
+        """
+        text = b"".join(self._lines())
+        return text + json.dumps({"sha256": hashlib.sha256(text).hexdigest()}).encode() + b"\n"
 
     def _lines(self) -> Iterator[bytes]:
         yield json.dumps({"format": FORMAT}).encode() + b"\n"
@@ -45,8 +50,36 @@ class Manifest:
 
     @classmethod
     def loads(cls, data: bytes) -> Manifest:
-        """The manifest that ``dumps`` wrote; ``ValueError`` when it is not one."""
-        header, *rows = data.splitlines()
+        """The manifest that ``dumps`` wrote; ``ValueError`` when it is not one, whole."""
+        header, *rows, seal = data.splitlines(keepends=True) or [b""]
         if json.loads(header) != {"format": FORMAT}:
             raise ValueError(f"a manifest of another format: {header[:80]!r}")
-        return cls(tuple(Path(*json.loads(row)) for row in rows))
+        body = data[: len(data) - len(seal)]
+        if json.loads(seal) != {"sha256": hashlib.sha256(body).hexdigest()}:
+            raise ValueError("the manifest does not have its own digest")
+        return cls(tuple(Path(*row) for row in json.loads(b"[%s]" % b",".join(rows))))
+
+
+#: What can be wrong with one path; the words of ``rpm-venv verify``.
+FINDINGS = ("missing", "added", "type", "content", "mode", "owner", "target")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference between a manifest and what is on disk: ``kind`` is one of ``FINDINGS``."""
+
+    kind: str
+    path: str
+
+
+def compare(expected: Path, found: Path) -> Iterator[Finding]:
+    """How one path on disk differs from its entry. Its owner is not the manifest's to know."""
+    if expected.kind != found.kind:
+        yield Finding("type", expected.path)
+        return
+    if expected.kind == "link" and expected.digest != found.digest:
+        yield Finding("target", expected.path)
+    if expected.kind == "file" and (expected.size, expected.digest) != (found.size, found.digest):
+        yield Finding("content", expected.path)
+    if expected.kind != "link" and expected.mode != found.mode:
+        yield Finding("mode", expected.path)

@@ -1,0 +1,139 @@
+"""The one executor of steps: each step of ``plan.py`` done to this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rpm_venv import assemble, files, generations, plan, state, store
+from rpm_venv.generation import Generation
+from rpm_venv.paths import Layout
+from rpm_venv.report import Context
+
+
+def apply(context: Context, steps: Iterable[plan.Step]) -> tuple[str, ...]:
+    """Execute the steps in their order; what there is to say of them, a line each.
+
+    The caller is inside ``exclusive``. A step that fails raises and ends the execution; what was
+    done stays, and is such that the environment is whole and the same call can be made again.
+    """
+    said: list[str] = []
+    for step in steps:
+        said.extend(_STEPS[type(step)](context, step))
+    return tuple(said)
+
+
+@contextlib.contextmanager
+def exclusive(layout: Layout) -> Iterator[None]:
+    """The only call that writes on this machine, with an empty staging directory."""
+    with state.locked(layout):
+        _clear_staging(layout)
+        yield
+
+
+def _clear_staging(layout: Layout) -> None:
+    """Remove what a killed call left: with the lock held, nothing in there is anybody's."""
+    layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in os.listdir(layout.staging):
+        files.remove_tree(layout.staging / name)
+
+
+def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
+    store.build(context.layout, step.sources, step.interpreter, context.progress)
+    return ()
+
+
+def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, ...]:
+    layout, wanted = context.layout, step.generation
+    context.progress(f"assembling {wanted.path} from {len(wanted.distributions)} wheels")
+    into = layout.staging / wanted.name
+    into.mkdir(mode=0o755)
+    objects = [store.read(layout, name) for name in wanted.objects]
+    assembled = assemble.assemble(
+        layout, step.declaration, wanted.name, objects, step.interpreter, into
+    )
+    about = into / generations.ABOUT
+    about.mkdir(mode=0o755, exist_ok=True)
+    described = Generation(**{**wanted.__dict__, "notes": assembled.notes})
+    files.write_new(about / "generation.json", described.dumps(), 0o644)
+    files.write_new(about / "manifest", assembled.manifest.dumps(), 0o644)
+    files.syncfs(into)
+    _put(into, generations.directory(layout, wanted.path, wanted.name))
+    return tuple(f"{wanted.path}: {note}" for note in assembled.notes)
+
+
+def _put(made: Path, place: Path) -> None:
+    """Rename a finished directory to its place, over a damaged one if need be; durable."""
+    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        os.rename(made, place)
+    except OSError:
+        if not place.is_dir():
+            raise
+        files.exchange(str(made), str(place))
+        files.remove_tree(made)
+    files.fsync_dir(place.parent)
+    files.fsync_dir(place.parent.parent)
+
+
+def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
+    state.write(context.layout, step.environment)
+    return ()
+
+
+def _switch(context: Context, step: plan.Switch) -> tuple[str, ...]:
+    generations.make_parents(context.layout, step.path)
+    aside = generations.switch(context.layout, step.path, step.generation)
+    return (f"warning: {step.path} saved as {aside}",) if aside else ()
+
+
+def _unlink(context: Context, step: plan.Unlink) -> tuple[str, ...]:
+    generations.unlink(context.layout, step.path)
+    return ()
+
+
+def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str, ...]:
+    generations.drop(context.layout, step.path, step.names)
+    return ()
+
+
+def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
+    """Drop what no generation refers to; nothing at all while one cannot be read."""
+    del step
+    referred: set[str] = set()
+    for path in generations.environments(context.layout):
+        for name in generations.names(context.layout, path):
+            generation = generations.read(context.layout, path, name)
+            if generation is None:
+                return (f"{path}: generation {name} cannot be read; no object was dropped",)
+            referred.update(generation.objects)
+    store.drop(context.layout, set(store.ids(context.layout)) - referred)
+    return ()
+
+
+def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:
+    for directory in step.directories:
+        with contextlib.suppress(OSError):
+            context.layout.real(directory).rmdir()
+    return ()
+
+
+def _forget(context: Context, step: plan.Forget) -> tuple[str, ...]:
+    state.forget(context.layout, step.path)
+    return ()
+
+
+_STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
+    plan.MakeObjects: _make_objects,
+    plan.MakeGeneration: _make_generation,
+    plan.WriteState: _write_state,
+    plan.Switch: _switch,
+    plan.Unlink: _unlink,
+    plan.DropGenerations: _drop_generations,
+    plan.SweepStore: _sweep_store,
+    plan.RemoveParents: _remove_parents,
+    plan.Forget: _forget,
+}

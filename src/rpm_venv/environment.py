@@ -1,0 +1,88 @@
+"""An environment as this machine knows it: who asked for what, and what came of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rpm_venv.declaration import Declaration, Package
+from rpm_venv.generation import Live
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The state of one environment.
+
+    ``declaration`` is the last one asked for, by ``owner``; ``wanted`` the generation it leads to
+    ("" while that is not known), ``inputs`` the digest that lets the next ``install`` see that
+    nothing changed, ``failure`` why the last one did not get there ("" when it did). ``kept`` are
+    the generations that were live, newest first. ``parents`` are the directories above the path
+    that were made for it, deepest first.
+    """
+
+    declaration: Declaration
+    lock_digest: str = ""
+    inputs: str = ""
+    wanted: str = ""
+    failure: str = ""
+    kept: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return self.declaration.path
+
+    @property
+    def owner(self) -> Package | None:
+        return self.declaration.package
+
+    def failed(self, reason: str) -> Environment:
+        """The same environment after an attempt that did not get there."""
+        return replace(self, failure=reason)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "declaration": self.declaration.to_json(),
+            "lock_digest": self.lock_digest,
+            "inputs": self.inputs,
+            "wanted": self.wanted,
+            "failure": self.failure,
+            "kept": list(self.kept),
+            "parents": list(self.parents),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Environment:
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']}, this rpm-venv reads {FORMAT}")
+        return cls(
+            declaration=Declaration.from_json(data["declaration"]),
+            lock_digest=data["lock_digest"],
+            inputs=data["inputs"],
+            wanted=data["wanted"],
+            failure=data["failure"],
+            kept=tuple(data["kept"]),
+            parents=tuple(data["parents"]),
+        )
+
+
+def condition(environment: Environment | None, live: Live) -> tuple[str, str]:
+    """A word for how an environment stands, and why: ``ok``, ``failed``, ``pending``,
+    ``missing`` or ``replaced``. Nothing of its contents is looked at.
+    """
+    if environment is None:
+        if live.kind == "ours":
+            return "unknown", "the state of this environment is lost"
+        return "missing", "there is no environment at this path"
+    if environment.failure:
+        return "failed", f"the last install failed: {environment.failure}"
+    if live.kind == "nothing":
+        return "missing", "the path is not there"
+    if live.kind != "ours":
+        return "replaced", "what stands at the path is not this environment"
+    if live.generation != environment.wanted:
+        return "pending", f"generation {environment.wanted} is wanted, {live.generation} is live"
+    return "ok", ""

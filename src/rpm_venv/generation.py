@@ -1,0 +1,93 @@
+"""A generation: its name, what it says of itself, and what can stand at a path. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rpm_venv.declaration import Declaration
+from rpm_venv.interpreter import Interpreter
+
+FORMAT = 1
+NAME_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One wheel of a generation."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a generation says of itself, in ``.rpm-venv/generation.json``; nothing that varies.
+
+    ``python`` is the interpreter's target path, ``tag`` its cache tag. ``objects`` are those it was
+    assembled from, ``notes`` what the assembly had to decide (two wheels with one file).
+    """
+
+    name: str
+    path: str
+    python: str
+    tag: str
+    system_site: bool
+    distributions: tuple[Distribution, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        return tuple(f"{wheel.sha256}-{self.tag}" for wheel in self.distributions)
+
+    def dumps(self) -> bytes:
+        data: dict[str, Any] = dict(self.__dict__, format=FORMAT)
+        data["distributions"] = [wheel.__dict__ for wheel in self.distributions]
+        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
+
+    @classmethod
+    def loads(cls, text: bytes) -> Generation:
+        data = json.loads(text)
+        if data.pop("format") != FORMAT:
+            raise ValueError("a generation of another format")
+        wheels = tuple(Distribution(**wheel) for wheel in data.pop("distributions"))
+        return cls(distributions=wheels, notes=tuple(data.pop("notes")), **data)
+
+
+def name(declaration: Declaration, interpreter: Interpreter, sha256s: Iterable[str]) -> str:
+    """The name of the generation that a choice of wheels leads to: 20 hex digits.
+
+    It depends on the format, the wheels, the Python, the options that change the tree, and the
+    path, and on nothing else; not on byte code.
+    """
+    decides = {
+        "format": FORMAT,
+        "wheels": sorted(sha256s),
+        "python": [interpreter.path, interpreter.tag],
+        "system_site": declaration.system_site,
+        "path": declaration.path,
+    }
+    text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:NAME_DIGITS]
+
+
+def is_name(text: str) -> bool:
+    return len(text) == NAME_DIGITS and not set(text) - set("0123456789abcdef")
+
+
+@dataclass(frozen=True)
+class Live:
+    """What stands at an environment's path.
+
+    ``kind`` is ``nothing``, ``ours`` (with its ``generation``), ``handmade`` (a directory with a
+    ``pyvenv.cfg``), ``litter`` (a directory of byte code and empty directories alone) or
+    ``foreign``.
+    """
+
+    kind: str
+    generation: str = ""

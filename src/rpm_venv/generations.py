@@ -1,0 +1,222 @@
+"""Generations on disk: reading them, which one is live, the switch to another, the end of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from rpm_venv import files
+from rpm_venv.errors import VenvError
+from rpm_venv.generation import NAME_DIGITS, Generation, Live, is_name
+from rpm_venv.manifest import Manifest
+from rpm_venv.paths import HOME, Layout, escape, unescape
+
+#: The directory of a generation that describes it; not part of its manifest.
+ABOUT = ".rpm-venv"
+
+
+def directory(layout: Layout, path: str, generation: str) -> Path:
+    """The real directory of a generation."""
+    return layout.real(layout.generation_target(path, generation))
+
+
+def names(layout: Layout, path: str) -> tuple[str, ...]:
+    """The generations of an environment that are on disk."""
+    try:
+        found = os.listdir(layout.envs / escape(path))
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(name for name in found if is_name(name)))
+
+
+def environments(layout: Layout) -> tuple[str, ...]:
+    """The paths of all environments that have a generation on disk, sorted."""
+    try:
+        return tuple(sorted(unescape(name) for name in os.listdir(layout.envs)))
+    except FileNotFoundError:
+        return ()
+
+
+def read(layout: Layout, path: str, generation: str) -> Generation | None:
+    """A generation's own description; None when it is not there or not readable."""
+    try:
+        text = (directory(layout, path, generation) / ABOUT / "generation.json").read_bytes()
+        return Generation.loads(text)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def manifest(layout: Layout, path: str, generation: str) -> Manifest:
+    """A generation's manifest; ``VenvError`` when it is missing or damaged."""
+    file = directory(layout, path, generation) / ABOUT / "manifest"
+    try:
+        return Manifest.loads(file.read_bytes())
+    except (OSError, ValueError, TypeError) as error:
+        raise VenvError(
+            f"the manifest of generation {generation} cannot be read: {error}",
+            subject=path,
+            hint=f"run: rpm-venv repair {path}",
+        ) from error
+
+
+def whole(layout: Layout, path: str, generation: str) -> bool:
+    """Whether a generation is there with a sound manifest. Its files are for ``verify``."""
+    try:
+        manifest(layout, path, generation)
+    except VenvError:
+        return False
+    return read(layout, path, generation) is not None
+
+
+def live(layout: Layout, path: str) -> Live:
+    """What stands at ``path`` now."""
+    real = layout.real(path)
+    try:
+        status = real.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return Live("nothing")
+    if stat.S_ISLNK(status.st_mode):
+        target = PurePosixPath(os.readlink(real))
+        if target.parent == HOME / "envs" / escape(path) and is_name(target.name):
+            return Live("ours", target.name)
+        return Live("foreign")
+    if not stat.S_ISDIR(status.st_mode):
+        return Live("foreign")
+    if (real / "pyvenv.cfg").is_file():
+        return Live("handmade")
+    return Live("litter" if _is_litter(real) else "foreign")
+
+
+def _is_litter(top: Path) -> bool:
+    """Whether only byte code and directories are left: what rpm leaves when it erases modules."""
+    for _, directories, names in os.walk(top):
+        del directories
+        if any(not name.endswith((".pyc", ".pyo")) for name in names):
+            return False
+    return True
+
+
+def make_parents(layout: Layout, path: str) -> tuple[str, ...]:
+    """Make the missing directories above ``path``; those made, deepest first, as target paths."""
+    made = []
+    missing: list[PurePosixPath] = []
+    parent = PurePosixPath(path).parent
+    while not layout.real(parent).exists():
+        missing.append(parent)
+        parent = parent.parent
+    for directory in reversed(missing):
+        layout.real(directory).mkdir(mode=0o755)
+        made.append(str(directory))
+    return tuple(reversed(made))
+
+
+def switch(layout: Layout, path: str, generation: str) -> str:
+    """Make a generation the live one, by one rename; durable when it returns.
+
+    A hand-made environment at the path is put aside as rpm does with files that are not its own,
+    to ``PATH.rpmorig``; the name it got is returned ("" when there was none).
+    """
+    real = layout.real(path)
+    link = layout.generation_target(path, generation)
+    found = live(layout, path)
+    if found.kind == "foreign":
+        raise VenvError("something that is no environment of ours is in the way", subject=path)
+    if found.kind == "litter":
+        files.remove_tree(real)
+    aside = ""
+    if found.kind == "handmade":
+        aside = _exchange(real, link)
+    else:
+        waiting = real.with_name(f".{real.name}.rpm-venv-{generation}")
+        with contextlib.suppress(FileNotFoundError):
+            waiting.unlink()
+        os.symlink(link, waiting)
+        os.rename(waiting, real)
+    files.fsync_dir(real.parent)
+    return layout.target(Path(aside)) if aside else ""
+
+
+def _exchange(real: Path, link: str) -> str:
+    """Put ``link`` where the directory ``real`` is, and the directory aside; the name it got."""
+    aside = _unused(f"{real}.rpmorig")
+    os.symlink(link, aside)
+    try:
+        files.exchange(aside, str(real))
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS):
+            os.unlink(aside)
+            raise
+        # An overlay cannot move a directory of its lower layer, and some filesystems cannot
+        # exchange: the new generation is complete, so a kill in here is mended by the same call.
+        os.unlink(aside)
+        _move_aside(real, aside)
+        os.symlink(link, real)
+    return aside
+
+
+def _move_aside(real: Path, aside: str) -> None:
+    try:
+        os.rename(real, aside)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copytree(real, aside, symlinks=True)
+        files.remove_tree(real)
+
+
+def _unused(wanted: str) -> str:
+    candidate, number = wanted, 0
+    while os.path.lexists(candidate):
+        number += 1
+        candidate = f"{wanted}.{number}"
+    return candidate
+
+
+def unlink(layout: Layout, path: str) -> None:
+    """Take the public path away, if it is ours, and what a killed switch left; durable."""
+    real = layout.real(path)
+    for waiting in real.parent.glob(f".{real.name}.rpm-venv-*"):
+        waiting.unlink()
+    if live(layout, path).kind == "ours":
+        real.unlink()
+        files.fsync_dir(real.parent)
+
+
+def drop(layout: Layout, path: str, generations: Sequence[str]) -> None:
+    """Delete generations of an environment, and its directory when none is left."""
+    for generation in generations:
+        gone = directory(layout, path, generation)
+        files.remove_tree(gone)
+    with contextlib.suppress(FileNotFoundError, OSError):
+        os.rmdir(layout.envs / escape(path))
+
+
+def in_use(path: str) -> frozenset[str]:
+    """The generations of an environment that a running process was started from or has mapped."""
+    prefix = f"{HOME}/envs/{escape(path)}/".encode()
+    found: set[str] = set()
+    try:
+        processes = [entry for entry in os.listdir("/proc") if entry.isdigit()]
+    except OSError:
+        return frozenset()
+    for process in processes:
+        for text in _traces(process):
+            for part in text.split(prefix)[1:]:
+                found.add(part[:NAME_DIGITS].decode("ascii", "replace"))
+    return frozenset(name for name in found if is_name(name))
+
+
+def _traces(process: str) -> Iterable[bytes]:
+    """Where a process shows the files it runs: its arguments, its mappings, its open files."""
+    for file in ("cmdline", "maps"):
+        with contextlib.suppress(OSError):
+            yield Path("/proc", process, file).read_bytes()
+    with contextlib.suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{process}/fd"):
+            with contextlib.suppress(OSError):
+                yield os.readlink(f"/proc/{process}/fd/{descriptor}").encode()

@@ -1,0 +1,49 @@
+"""Whether an environment may stand at a path: what is there, and whose it is."""
+
+from __future__ import annotations
+
+import stat
+
+from rpm_venv import files, rpmdb
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import VenvError
+from rpm_venv.generation import Live
+from rpm_venv.paths import Layout
+
+
+def refuse(layout: Layout, declaration: Declaration, live: Live, *, own_files: bool = True) -> None:
+    """Raise ``VenvError`` if the path cannot become an environment; nothing is changed.
+
+    With ``own_files`` false, files below the path that belong to the declaring package are let
+    pass: in ``%pre`` of an upgrade they are the old version's, and go before ``%posttrans``.
+    """
+    path = declaration.path
+    files.trusted_parents(layout.real(path), layout.root)
+    if live.kind in ("nothing", "ours"):
+        return
+    owned = _owned(layout, path)
+    if owned and not (own_files is False and _same_package(declaration, owned[1])):
+        raise VenvError(
+            f"{owned[0]} below it belongs to the package {owned[1]}, whose removal would go "
+            "through the link and empty the new environment",
+            subject=path,
+            hint="call %venv_install in %posttrans, where that package's files are gone",
+        )
+    if live.kind == "foreign" and not owned:
+        raise VenvError(
+            "something stands there that is no virtual environment",
+            subject=path,
+            hint=f"move it away, or name another path: ls -ld {path}",
+        )
+
+
+def _owned(layout: Layout, path: str) -> tuple[str, str] | None:
+    real = layout.real(path)
+    if not stat.S_ISDIR(real.lstat().st_mode):
+        return None
+    return rpmdb.first_owned_below(layout, path)
+
+
+def _same_package(declaration: Declaration, nevra: str) -> bool:
+    package = declaration.package
+    return package is not None and nevra.startswith(f"{package.name}-")

@@ -1,0 +1,271 @@
+"""What is to be done: declaration, lock and what exists, turned into steps. Pure.
+
+``apply.py`` executes the steps in their order. They are ordered so that a stop after any of them
+leaves the environment old or new, and the same verb called again does the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Union
+
+from rpm_venv.declaration import Declaration, Package
+from rpm_venv.environment import Environment
+from rpm_venv.generation import Distribution, Generation, Live, name
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.store import Source
+
+#: How many generations stay beside the live one, so that a rollback has somewhere to go.
+KEEP_BEFORE = 1
+
+
+@dataclass(frozen=True)
+class MakeObjects:
+    """Wheels become objects of the store."""
+
+    sources: tuple[Source, ...]
+    interpreter: Interpreter
+
+
+@dataclass(frozen=True)
+class MakeGeneration:
+    """Objects become a generation, which nothing points to yet."""
+
+    generation: Generation
+    declaration: Declaration
+    interpreter: Interpreter
+
+
+@dataclass(frozen=True)
+class WriteState:
+    """What this machine knows of the environment is put on disk."""
+
+    environment: Environment
+
+
+@dataclass(frozen=True)
+class Switch:
+    """The public path comes to point at a generation. ``parents`` are made first."""
+
+    path: str
+    generation: str
+
+
+@dataclass(frozen=True)
+class Unlink:
+    """The public path goes away."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class DropGenerations:
+    """Generations that nothing needs go away."""
+
+    path: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SweepStore:
+    """Objects that no generation refers to go away."""
+
+
+@dataclass(frozen=True)
+class RemoveParents:
+    """Directories that were made for the environment go away where they are empty."""
+
+    directories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Forget:
+    """The state of the environment goes away: nothing of it is left."""
+
+    path: str
+
+
+Step = Union[
+    MakeObjects,
+    MakeGeneration,
+    WriteState,
+    Switch,
+    Unlink,
+    DropGenerations,
+    SweepStore,
+    RemoveParents,
+    Forget,
+]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The wheel chosen for one entry of the lock; ``source`` is None where the store has it."""
+
+    distribution: Distribution
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A declaration with all that it leads to on this machine."""
+
+    declaration: Declaration
+    lock_digest: str
+    interpreter: Interpreter
+
+    @property
+    def inputs(self) -> str:
+        """The digest of all that decides the outcome and can be known without reading wheels."""
+        decides = self.declaration.to_json()
+        del decides["package"]
+        decides["lock_digest"] = self.lock_digest
+        decides["python"] = [self.interpreter.path, self.interpreter.tag]
+        text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What exists: the environment's state, what stands at its path, what is on disk.
+
+    ``generations`` are all on disk, ``whole`` those of them with a sound manifest, ``in_use`` those
+    that a process runs from. ``missing_parents`` are the directories above the path that are not
+    there, deepest first.
+    """
+
+    live: Live
+    before: Environment | None = None
+    generations: tuple[str, ...] = ()
+    whole: frozenset[str] = frozenset()
+    in_use: frozenset[str] = frozenset()
+    missing_parents: tuple[str, ...] = ()
+
+
+def unchanged(wish: Wish, facts: Facts) -> Environment | None:
+    """The environment's next state when the wish is what is live already; None when it is not."""
+    before = facts.before
+    if before is None or before.inputs != wish.inputs:
+        return None
+    if facts.live.generation != before.wanted or before.wanted not in facts.whole:
+        return None
+    return replace(before, declaration=wish.declaration, failure="")
+
+
+def refused(declaration: Declaration, facts: Facts, reason: str) -> Environment:
+    """The state after a declaration that could not be followed: it is claimed, and why not."""
+    before = facts.before or Environment(declaration)
+    return replace(before, declaration=declaration, inputs="", failure=reason)
+
+
+def install(wish: Wish, choices: Sequence[Choice], facts: Facts) -> tuple[Step, ...]:
+    """The steps that make the wish come true."""
+    declaration, interpreter = wish.declaration, wish.interpreter
+    wheels = tuple(sorted((choice.distribution for choice in choices), key=lambda w: w.name))
+    wanted = name(declaration, interpreter, (wheel.sha256 for wheel in wheels))
+    steps: list[Step] = []
+    if wanted not in facts.whole:
+        sources = tuple(choice.source for choice in choices if choice.source)
+        if sources:
+            steps.append(MakeObjects(sources, interpreter))
+        generation = Generation(
+            name=wanted,
+            path=declaration.path,
+            python=interpreter.path,
+            tag=interpreter.tag,
+            system_site=declaration.system_site,
+            distributions=wheels,
+        )
+        steps.append(MakeGeneration(generation, declaration, interpreter))
+    after = _after_install(wish, facts, wanted)
+    steps.append(WriteState(after))
+    if facts.live.generation != wanted:
+        steps.append(Switch(declaration.path, wanted))
+    return (*steps, *_tidy(after, facts))
+
+
+def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:
+    before = facts.before or Environment(wish.declaration)
+    order = _distinct([wanted, facts.live.generation, *before.kept])
+    return replace(
+        before,
+        declaration=wish.declaration,
+        lock_digest=wish.lock_digest,
+        wanted=wanted,
+        inputs=wish.inputs,
+        failure="",
+        kept=order[: 1 + KEEP_BEFORE],
+        parents=_distinct([*facts.missing_parents, *before.parents]),
+    )
+
+
+def _tidy(after: Environment, facts: Facts) -> tuple[Step, ...]:
+    stay = {*after.kept, *facts.in_use}
+    gone = tuple(name for name in facts.generations if name not in stay)
+    return (DropGenerations(after.path, gone), SweepStore()) if gone else ()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks for a removal: the package and its scriptlet's ``$1``; both None by hand.
+
+    ``installed`` are the installed packages of that name, ``claimers`` those that provide
+    ``venv(PATH)``; None where the rpm database cannot tell.
+    """
+
+    package: Package | None = None
+    count: int | None = None
+    installed: tuple[Package, ...] | None = None
+    claimers: tuple[Package, ...] | None = None
+
+
+def may_remove(caller: Caller, facts: Facts) -> bool:
+    """Whether a removal is the caller's to ask for.
+
+    On erase it is the recorded owner's. On upgrade (``$1`` of at least 1) it is the leaving
+    version's, where another version is installed that claims the path neither by an ``install`` in
+    this transaction nor by ``Provides: venv(PATH)``. Where the rpm database cannot tell, nothing is
+    removed.
+    """
+    owner = facts.before.owner if facts.before else None
+    package = caller.package
+    if package is None:
+        return True
+    if owner is not None and owner.name != package.name:
+        return False
+    if not caller.count:
+        return True
+    if owner is not None and owner != package:
+        return False
+    if caller.installed is None or caller.claimers is None:
+        return False
+    others = [other for other in caller.installed if other != package]
+    claimed = any(claimer != package for claimer in caller.claimers)
+    return bool(others) and not claimed
+
+
+def heal(facts: Facts) -> tuple[Step, ...]:
+    """The steps that bring back a public path which rpm took away with a leaving ``%ghost``."""
+    before = facts.before
+    if before is None or facts.live.kind != "nothing" or before.wanted not in facts.whole:
+        return ()
+    return (Switch(before.path, before.wanted),)
+
+
+def remove(path: str, facts: Facts) -> tuple[Step, ...]:
+    """The steps after which nothing of the environment is left."""
+    parents = facts.before.parents if facts.before else ()
+    return (
+        Unlink(path),
+        DropGenerations(path, facts.generations),
+        SweepStore(),
+        RemoveParents(parents),
+        Forget(path),
+    )
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name))

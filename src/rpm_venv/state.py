@@ -1,0 +1,73 @@
+"""What this machine knows of each environment beyond what its generations say themselves.
+
+One small JSON file per environment below ``state/``. It holds who asked for what; never which
+generation is live: only the link at the public path says that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+
+from rpm_venv import files
+from rpm_venv.environment import Environment
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import Layout, unescape
+
+
+def read(layout: Layout, path: str) -> Environment | None:
+    """The state of the environment at ``path``, None where there is none; ``VenvError`` if damaged."""
+    file = layout.state_file(path)
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return Environment.from_json(json.loads(data))
+    except (ValueError, KeyError, TypeError, VenvError) as error:
+        raise VenvError(
+            f"the state of this environment is damaged: {error}",
+            subject=path,
+            where=layout.target(file),
+            hint=f"remove that file and run: rpm-venv install -r LOCK {path}",
+        ) from error
+
+
+def write(layout: Layout, environment: Environment) -> None:
+    """Put the state on disk, durably, old or new."""
+    layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+    text = json.dumps(environment.to_json(), indent=1, sort_keys=True) + "\n"
+    files.write_atomic(layout.state_file(environment.path), text.encode(), 0o644)
+
+
+def forget(layout: Layout, path: str) -> None:
+    """Drop the state of an environment; none is no error."""
+    with contextlib.suppress(FileNotFoundError):
+        layout.state_file(path).unlink()
+        files.fsync_dir(layout.state)
+
+
+def paths(layout: Layout) -> tuple[str, ...]:
+    """The paths of all environments that have a state, sorted."""
+    try:
+        names = os.listdir(layout.state)
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(unescape(name[:-5]) for name in names if name.endswith(".json")))
+
+
+@contextlib.contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """Hold the machine-wide lock that every verb which writes takes; waits for the one before."""
+    layout.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(
+        layout.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+    )
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,100 @@
+"""What is really there: an environment's facts for a plan, and every path below a generation.
+
+An edge that only reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path as RealPath
+from pathlib import PurePosixPath
+
+from rpm_venv import generations, state
+from rpm_venv.manifest import Finding, Path, compare
+from rpm_venv.paths import Layout
+from rpm_venv.plan import Facts
+
+_CHUNK = 1 << 20
+
+
+def facts(layout: Layout, path: str) -> Facts:
+    """What exists of the environment at ``path``."""
+    before = state.read(layout, path)
+    names = generations.names(layout, path)
+    live = generations.live(layout, path)
+    stay = {live.generation, before.wanted if before else ""}
+    idle = set(names) - stay
+    return Facts(
+        live=live,
+        before=before,
+        generations=names,
+        whole=frozenset(name for name in names if generations.whole(layout, path, name)),
+        in_use=generations.in_use(path) if idle else frozenset(),
+        missing_parents=_missing_parents(layout, path),
+    )
+
+
+def _missing_parents(layout: Layout, path: str) -> tuple[str, ...]:
+    parents = PurePosixPath(path).parents
+    return tuple(str(parent) for parent in parents if not layout.real(parent).exists())
+
+
+def differences(layout: Layout, path: str, generation: str) -> Iterator[Finding]:
+    """Every way in which a generation on disk differs from its manifest, in the order of paths.
+
+    Each file is read and hashed. Everything belongs to the owner of the directory ``envs/``:
+    root, where rpm runs.
+    """
+    top = generations.directory(layout, path, generation)
+    owner = os.stat(layout.envs)
+    expected = {entry.path: entry for entry in generations.manifest(layout, path, generation).paths}
+    seen = set()
+    findings = []
+    for name, status in _walk(top):
+        seen.add(name)
+        entry = expected.get(name)
+        if entry is None:
+            findings.append(Finding("added", name))
+            continue
+        findings.extend(compare(entry, _on_disk(top, name, status)))
+        if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
+            findings.append(Finding("owner", name))
+    findings.extend(Finding("missing", name) for name in expected.keys() - seen)
+    yield from sorted(findings, key=lambda finding: finding.path)
+
+
+def _walk(top: RealPath, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Every path below ``top`` but the generation's own description, with its status."""
+    with os.scandir(top / below) as entries:
+        for entry in entries:
+            name = f"{below}{entry.name}"
+            if name == generations.ABOUT:
+                continue
+            yield name, entry.stat(follow_symlinks=False)
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(top, f"{name}/")
+
+
+def _on_disk(top: RealPath, name: str, status: os.stat_result) -> Path:
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISLNK(status.st_mode):
+        return Path(name, "link", digest=os.readlink(top / name))
+    if stat.S_ISDIR(status.st_mode):
+        return Path(name, "dir", mode)
+    if stat.S_ISREG(status.st_mode):
+        return Path(name, "file", mode, status.st_size, _digest(top / name))
+    return Path(name, "other", mode)
+
+
+def _digest(file: RealPath) -> str:
+    digest = hashlib.sha256()
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        while chunk := os.read(descriptor, _CHUNK):
+            digest.update(chunk)
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest()

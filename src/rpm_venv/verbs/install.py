@@ -1,0 +1,65 @@
+"""``rpm-venv install``: make PATH the environment that a lock describes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+
+from rpm_venv import apply, choose, interpreter, occupancy, plan, state, survey
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import VenvError, first_line
+from rpm_venv.report import Context, Report
+from rpm_venv.verbs import options
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.declaration_arguments(parser)
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Install; on failure what was live still is, and the state says why."""
+    declaration = options.declaration(context.layout, args)
+    with apply.exclusive(context.layout):
+        return install(context, declaration)
+
+
+def install(context: Context, declaration: Declaration) -> Report:
+    """``run`` for a declaration, with ``apply.exclusive`` around it."""
+    layout = context.layout
+    facts = survey.facts(layout, declaration.path)
+    occupancy.refuse(layout, declaration, facts.live)
+    with _failure_kept(context, declaration, facts):
+        lock = choose.read_lock(layout, declaration)
+        wish = plan.Wish(declaration, lock.digest, interpreter.inspect(layout, declaration.python))
+        same = plan.unchanged(wish, facts)
+        if same is not None:
+            if same != facts.before:
+                state.write(layout, same)
+            return _report(declaration, same.wanted, changed=False)
+        with choose.choices(context, wish, lock) as chosen:
+            steps = plan.install(wish, chosen, facts)
+            said = apply.apply(context, steps)
+    after = next(step.environment for step in steps if isinstance(step, plan.WriteState))
+    return _report(declaration, after.wanted, changed=True, talk=said)
+
+
+@contextlib.contextmanager
+def _failure_kept(context: Context, declaration: Declaration, facts: plan.Facts) -> Iterator[None]:
+    """Put a failure's reason into the state, so that ``list`` and ``verify`` can tell it."""
+    try:
+        yield
+    except (VenvError, OSError) as error:
+        failed = plan.refused(declaration, facts, first_line(error))
+        with contextlib.suppress(OSError):  # the disk may be what failed
+            state.write(context.layout, failed)
+        raise
+
+
+def _report(
+    declaration: Declaration, generation: str, *, changed: bool, talk: tuple[str, ...] = ()
+) -> Report:
+    return Report(
+        data={"path": declaration.path, "generation": generation, "changed": changed},
+        talk=talk,
+    )

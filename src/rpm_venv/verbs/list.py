@@ -1,0 +1,57 @@
+"""``rpm-venv list``: every environment of this system, a line each."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rpm_venv import generations, state
+from rpm_venv.environment import condition
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import Layout
+from rpm_venv.report import Context, Report
+
+_COLUMNS = ("path", "package", "python", "wheels", "generation", "condition")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """List; nothing of the environments' contents is looked at (that is ``verify``)."""
+    del args
+    rows = [_row(context.layout, path) for path in state.paths(context.layout)]
+    return Report(data={"environments": rows}, text=_table(rows))
+
+
+def _row(layout: Layout, path: str) -> dict[str, Any]:
+    live = generations.live(layout, path)
+    generation = generations.read(layout, path, live.generation) if live.generation else None
+    package = ""
+    try:
+        environment = state.read(layout, path)
+        word, reason = condition(environment, live)
+        package = str(environment.owner or "") if environment else ""
+    except VenvError as error:
+        word, reason = "damaged", error.message
+    return {
+        "path": path,
+        "package": package,
+        "python": generation.python if generation else "",
+        "wheels": len(generation.distributions) if generation else 0,
+        "generation": live.generation,
+        "condition": word,
+        "reason": reason,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    if not rows:
+        return ()
+    cells = [[name.upper() for name in _COLUMNS]]
+    cells += [[str(row[name]) or "-" for name in _COLUMNS] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(_COLUMNS))]
+    return tuple(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
+    )

@@ -1,0 +1,84 @@
+"""The options that several verbs share: the letters of the macros, and what they come to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import posixpath
+
+from rpm_venv.declaration import Declaration, Package
+from rpm_venv.errors import UsageError
+from rpm_venv.paths import Layout, environment_path
+
+DEFAULT_PYTHON = "/usr/bin/python3"
+
+
+def declaration_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a verb the options of a declaration."""
+    parser.add_argument("-r", dest="lock", metavar="LOCK", required=True, help="the lock")
+    parser.add_argument(
+        "-w",
+        dest="wheels",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="a directory of wheels, looked at before any index; repeatable",
+    )
+    parser.add_argument(
+        "-p",
+        dest="python",
+        metavar="PYTHON",
+        default=DEFAULT_PYTHON,
+        help=f"the interpreter, by path or name (default: {DEFAULT_PYTHON})",
+    )
+    parser.add_argument("-s", dest="site", action="store_true", help="see system site-packages")
+    parser.add_argument("-o", dest="offline", action="store_true", help="never ask an index")
+    _repeatable(parser, "-x", "extras", "EXTRA", "an extra of a pylock.toml")
+    _repeatable(parser, "-g", "groups", "GROUP", "a dependency group of a pylock.toml")
+    package_argument(parser)
+    path_argument(parser)
+
+
+def _repeatable(
+    parser: argparse.ArgumentParser, option: str, dest: str, metavar: str, text: str
+) -> None:
+    parser.add_argument(
+        option, dest=dest, metavar=metavar, action="append", default=[], help=f"{text}; repeatable"
+    )
+
+
+def package_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--package",
+        metavar="NEVRA",
+        type=Package.parse,
+        help="the rpm package that asks (the macros pass it)",
+    )
+
+
+def path_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="the environment, e.g. /opt/app1/penv")
+
+
+def declaration(layout: Layout, args: argparse.Namespace) -> Declaration:
+    """The declaration that the options make; ``UsageError`` names what is wrong with them."""
+    return Declaration(
+        path=environment_path(args.path),
+        lock=args.lock if args.lock == "-" else _file(layout, args.lock),
+        wheels=tuple(_file(layout, directory) for directory in args.wheels),
+        python=args.python,
+        system_site=args.site,
+        offline=args.offline,
+        extras=tuple(sorted(set(args.extras))),
+        groups=tuple(sorted(set(args.groups))),
+        package=args.package,
+    )
+
+
+def _file(layout: Layout, name: str) -> str:
+    """A file named on the command line as a target path; relative names only work without root."""
+    if name.startswith("/"):
+        return posixpath.normpath(name)
+    if layout.target(layout.root) != "/" or str(layout.root) != "/":
+        raise UsageError("with --root, files are named by absolute paths below it", subject=name)
+    return os.path.abspath(name)

@@ -1,0 +1,67 @@
+"""``rpm-venv remove``: take the environment at PATH away, for the package it belongs to."""
+
+from __future__ import annotations
+
+import argparse
+
+from rpm_venv import apply, plan, rpmdb, survey
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import Layout, environment_path
+from rpm_venv.report import Context, Report
+from rpm_venv.verbs import options
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.package_argument(parser)
+    parser.add_argument(
+        "--count",
+        metavar="N",
+        type=int,
+        help="the scriptlet's $1: 0 on erase, more on upgrade (the macros pass it)",
+    )
+    options.path_argument(parser)
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Remove; an environment that is not there, or is another package's by now, is success."""
+    path = environment_path(args.path)
+    layout = context.layout
+    with apply.exclusive(layout):
+        facts = survey.facts(layout, path)
+        caller = _caller(layout, path, args, facts)
+        if plan.may_remove(caller, facts):
+            steps = plan.remove(path, facts) if _anything(facts) else ()
+        else:
+            steps = plan.heal(facts)
+        said = apply.apply(context, steps)
+    removed = any(isinstance(step, plan.Forget) for step in steps)
+    return Report(data={"path": path, "removed": removed}, talk=said)
+
+
+def _anything(facts: plan.Facts) -> bool:
+    return facts.before is not None or bool(facts.generations) or facts.live.kind == "ours"
+
+
+def _caller(layout: Layout, path: str, args: argparse.Namespace, facts: plan.Facts) -> plan.Caller:
+    if args.package is None:
+        _refuse_by_hand(layout, path, facts)
+        return plan.Caller()
+    if not args.count:
+        return plan.Caller(args.package, args.count)
+    return plan.Caller(
+        package=args.package,
+        count=args.count,
+        installed=rpmdb.instances(layout, args.package.name),
+        claimers=rpmdb.providers(layout, f"venv({path})"),
+    )
+
+
+def _refuse_by_hand(layout: Layout, path: str, facts: plan.Facts) -> None:
+    """Leave an installed package its environment: rpm would not know that it went."""
+    owner = facts.before.owner if facts.before else None
+    if owner is not None and rpmdb.instances(layout, owner.name):
+        raise VenvError(
+            f"the environment belongs to the installed package {owner}",
+            subject=path,
+            hint=f"remove that with: dnf remove {owner.name}",
+        )

@@ -1,0 +1,93 @@
+"""``rpm-venv show``: one environment in full."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rpm_venv import generations, state
+from rpm_venv.environment import Environment, condition
+from rpm_venv.errors import VenvError
+from rpm_venv.generation import Generation
+from rpm_venv.paths import environment_path
+from rpm_venv.report import Context, Report
+from rpm_venv.verbs import options
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.path_argument(parser)
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Show what is live, from which lock, for which package, and every distribution in it."""
+    layout = context.layout
+    path = environment_path(args.path)
+    environment = state.read(layout, path)
+    live = generations.live(layout, path)
+    if environment is None and live.kind != "ours":
+        raise VenvError(
+            "there is no environment at this path", subject=path, hint="see: rpm-venv list"
+        )
+    generation = generations.read(layout, path, live.generation) if live.generation else None
+    word, reason = condition(environment, live)
+    data: dict[str, Any] = {
+        "path": path,
+        "condition": word,
+        "reason": reason,
+        **_asked(environment),
+        **_made(generation),
+        "generations": [
+            {"name": name, "live": name == live.generation}
+            for name in generations.names(layout, path)
+        ],
+    }
+    return Report(data=data, text=_text(data))
+
+
+def _asked(environment: Environment | None) -> dict[str, Any]:
+    if environment is None:
+        return {}
+    declaration = environment.declaration
+    return {
+        "package": str(environment.owner or ""),
+        "lock": declaration.lock,
+        "lock_sha256": environment.lock_digest,
+        "wheels_from": list(declaration.wheels),
+        "index": not declaration.offline,
+        "extras": list(declaration.extras),
+        "groups": list(declaration.groups),
+    }
+
+
+def _made(generation: Generation | None) -> dict[str, Any]:
+    if generation is None:
+        return {"generation": "", "distributions": []}
+    return {
+        "generation": generation.name,
+        "python": generation.python,
+        "system_site": generation.system_site,
+        "notes": list(generation.notes),
+        "distributions": [wheel.__dict__ for wheel in generation.distributions],
+    }
+
+
+def _text(data: dict[str, Any]) -> tuple[str, ...]:
+    lines = []
+    for name, value in data.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"{name.replace('_', ' ')}:")
+            lines.extend(f"  {_item(item)}" for item in value)
+            continue
+        shown = ", ".join(value) if isinstance(value, list) else value
+        if shown not in ("", None):
+            shown = (
+                {True: "yes", False: "no"}.get(shown, shown) if isinstance(shown, bool) else shown
+            )
+            lines.append(f"{name.replace('_', ' ') + ':':<13} {shown}")
+    return tuple(lines)
+
+
+def _item(item: dict[str, Any]) -> str:
+    if "live" in item:
+        return f"{item['name']}{' (live)' if item['live'] else ''}"
+    return f"{item['name']} {item['version']}  {item['filename']}  sha256:{item['sha256']}"

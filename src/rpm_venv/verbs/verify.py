@@ -1,0 +1,82 @@
+"""``rpm-venv verify``: compare environments with their manifests, every file of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rpm_venv import generations, state, survey
+from rpm_venv.environment import condition
+from rpm_venv.errors import VenvError
+from rpm_venv.generation import Live
+from rpm_venv.paths import Layout, environment_path
+from rpm_venv.report import DONE, FOUND, Context, Report
+
+_TRIES = 3  # an upgrade may switch generations while one is read
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that is not as it should be: a word, the file or path, and why ("" if plain)."""
+
+    kind: str
+    path: str
+    reason: str = ""
+
+    def line(self) -> str:
+        return f"{self.kind:<8} {self.path}" + (f"  {self.reason}" if self.reason else "")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="environments (default: all of this system)"
+    )
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Verify; exit 3 and a line per difference where there is one, silence where not."""
+    layout = context.layout
+    paths = [environment_path(path) for path in args.paths] or list(state.paths(layout))
+    found: list[Found] = []
+    talk: list[str] = []
+    for path in paths:
+        context.progress(f"verifying {path}")
+        here = _verify(layout, path)
+        found.extend(here)
+        if here:
+            talk.append(f"{path}: not as installed; mend it with: rpm-venv repair {path}")
+    return Report(
+        data={"environments": paths, "findings": [one.__dict__ for one in found]},
+        text=tuple(one.line() for one in found),
+        talk=tuple(talk),
+        exit_code=FOUND if found else DONE,
+    )
+
+
+def _verify(layout: Layout, path: str) -> list[Found]:
+    for _ in range(_TRIES):
+        live = generations.live(layout, path)
+        found = list(_findings(layout, path, live))
+        if not found or generations.live(layout, path) == live:
+            break
+    return found
+
+
+def _findings(layout: Layout, path: str, live: Live) -> Iterator[Found]:
+    try:
+        environment = state.read(layout, path)
+        word, reason = condition(environment, live)
+    except VenvError as error:
+        word, reason = "state", error.message
+    if word != "ok":
+        yield Found(word, path, reason)
+    if live.kind != "ours":
+        return
+    try:
+        for finding in survey.differences(layout, path, live.generation):
+            yield Found(finding.kind, f"{path}/{finding.path}")
+    except VenvError as error:
+        yield Found("manifest", path, error.message)
+    except FileNotFoundError:
+        yield Found("missing", path, f"generation {live.generation} is not there")
