@@ -2,26 +2,29 @@
 # Both install what they need on Debian 12 or Fedora, and say what needs root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test unit transactions demo rpms bench clean
+.PHONY: help setup root check test unit pythons rpms demo clean
 
-VENV := build/venv
 PYTHON ?= /usr/bin/python3
-BIN := $(VENV)/bin
+BIN := build/venv/bin
 
 help:
-	@echo "make demo     build everything and show two applications on a throw-away RPM host (root)"
-	@echo "make test     pass every test (root)"
+	@echo "make demo     build everything; two applications on a throw-away RPM host (root)"
+	@echo "make test     every test (root)"
 	@echo "make check    ruff and mypy"
 	@echo "make unit     the tests that need no root"
-	@echo "make rpms     leave the RPMs in dist/"
+	@echo "make rpms     the RPMs, in dist/"
 	@echo "make clean    remove what was built; downloaded wheels stay in build/wheels"
 
 setup:
-	@sh fedora/setup.sh
+	@sh tests/setup.sh
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "this needs root: it makes namespaces and overlays for a \
+	throw-away RPM host. As an ordinary user: make check, make unit, make rpms" >&2; exit 1; }
 
 $(BIN)/pytest: pyproject.toml | setup
-	$(PYTHON) -m venv --system-site-packages $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PYTHON) -m venv --system-site-packages build/venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
 check: $(BIN)/pytest
@@ -32,14 +35,17 @@ check: $(BIN)/pytest
 unit: $(BIN)/pytest
 	$(BIN)/python -m pytest tests/unit tests/macros
 
-rpms: setup
-	sh fedora/build.sh dist
+pythons: $(BIN)/pytest
+	$(BIN)/python -m tests.pythons
 
-test: check
-	$(BIN)/python -m tests.run
+rpms: $(BIN)/pytest
+	sh fedora/build.sh
 
-demo: setup
-	$(PYTHON) examples/demo.py
+test: root check pythons
+	$(BIN)/python -m pytest
+
+demo: root rpms
+	$(BIN)/python examples/demo.py
 
 clean:
-	rm -rf build/host build/rpm dist
+	rm -rf build/venv* build/sources build/rpmbuild.* dist

@@ -1,0 +1,75 @@
+"""Run the unit tests under the oldest and the newest Python there is: ``python -m tests.pythons``.
+
+Interpreters are looked for on PATH and among pyenv's; where one is missing, uv installs it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parent.parent
+OLDEST = (3, 9)
+NEWEST_WANTED = (3, 13)
+_VERSION = re.compile(r"python(3)\.(\d+)$")
+
+
+def _found() -> dict[tuple[int, int], Path]:
+    """Every CPython 3 at hand by its minor version."""
+    directories = [Path(part) for part in os.environ.get("PATH", "").split(os.pathsep)]
+    directories += sorted(Path.home().glob(".pyenv/versions/*/bin"))
+    found: dict[tuple[int, int], Path] = {}
+    for directory in directories:
+        for file in directory.glob("python3.*"):
+            match = _VERSION.match(file.name)
+            # pyenv's shims are shell scripts that may stand for a version that is not chosen.
+            if match and "shims" not in file.parts and _answers(file):
+                found.setdefault((int(match[1]), int(match[2])), file)
+    return found
+
+
+def _answers(file: Path) -> bool:
+    return subprocess.run([file, "-c", "import venv"], capture_output=True).returncode == 0
+
+
+def _installed_by_uv(version: str) -> Path:
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    subprocess.run([uv, "python", "install", "--quiet", version], check=True)
+    command = [uv, "python", "find", "--no-project", version]
+    return Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+
+
+def _environment(python: Path, name: str) -> Path:
+    """A virtual environment with what the unit tests need, made once."""
+    place = TREE / "build" / f"venv-{name}"
+    if not (place / "ready").exists():
+        subprocess.run([python, "-m", "venv", "--clear", place], check=True)
+        pip = [place / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-q"]
+        needed = ["packaging>=26", "tomli; python_version < '3.11'", "pytest", "hypothesis"]
+        subprocess.run([*pip, "install", *needed], check=True)
+        (place / "ready").touch()
+    return place / "bin" / "python"
+
+
+def main() -> int:
+    found = _found()
+    oldest = found.get(OLDEST) or _installed_by_uv("3.9")
+    newest_version = max([version for version in found if version >= NEWEST_WANTED], default=None)
+    newest = found[newest_version] if newest_version else _installed_by_uv("3.13")
+    status = 0
+    for python in (oldest, newest):
+        version = subprocess.run([python, "--version"], capture_output=True, text=True).stdout
+        print(f"unit tests under {version.strip()}", flush=True)
+        runner = _environment(python, version.split()[-1])
+        command = [runner, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
+        environment = dict(os.environ, PYTHONPATH=str(TREE / "src"))
+        status = subprocess.run(command, cwd=TREE, env=environment).returncode or status
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
