@@ -1,0 +1,130 @@
+"""Real wheels from the Python package index: fetched once for the system's Python, then kept.
+
+A set lies below ``build/wheels/`` as ``wheels/`` and the exact ``requirements.txt`` of those very
+files. A distribution that has no wheel is built into one here, as a package's own build would.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+BUILD = Path(__file__).resolve().parents[2] / "build" / "wheels"
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+@dataclass(frozen=True)
+class RealWheels:
+    """A fetched set: a directory of wheels and the lock that names them all."""
+
+    wheels: Path
+    lock: Path
+
+    def count(self) -> int:
+        return len(list(self.wheels.iterdir()))
+
+
+@dataclass(frozen=True)
+class _Set:
+    """What to ask pip for; ``like`` names the set whose other versions are to be kept."""
+
+    requirements: tuple[str, ...]
+    like: str = ""
+
+
+#: Two pandas of different major or minor version that both have wheels, by the newest Python that
+#: the pair serves.
+_PANDAS = (
+    ((3, 12), (("pandas==2.1.4", "numpy==1.26.4"), ("pandas==2.2.3", "numpy==2.2.6"))),
+    ((3, 13), (("pandas==2.2.3",), ("pandas==2.3.3",))),
+    ((3, 99), (("pandas==2.3.3",), ("pandas==3.0.3",))),
+)
+
+
+@functools.cache
+def system_python() -> tuple[int, int]:
+    """Major and minor version of the system's Python."""
+    code = "import sys; print(*sys.version_info[:2])"
+    answer = subprocess.run(
+        [SYSTEM_PYTHON, "-ISc", code], stdout=subprocess.PIPE, text=True, check=True
+    )
+    major, minor = answer.stdout.split()
+    return int(major), int(minor)
+
+
+def _sets() -> dict[str, _Set]:
+    old, new = next(pair for newest, pair in _PANDAS if system_python() <= newest)
+    return {
+        "httpie": _Set(("httpie==3.2.3",)),
+        "httpie-new": _Set(("httpie==3.2.4",), like="httpie"),
+        "pandas": _Set(old),
+        "pandas-new": _Set(new),
+        "zuul": _Set(("zuul==14.2.0",)),
+        "zuul-new": _Set(("zuul==14.3.0",), like="zuul"),
+    }
+
+
+def real_wheels(name: str) -> RealWheels:
+    """The set of this name (``httpie``, ``pandas``, ``zuul``, each also with ``-new``)."""
+    wanted = _sets()[name]
+    place = BUILD / f"{name}-cp{''.join(map(str, system_python()))}"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with _locked(BUILD / f".{place.name}.lock"):
+        if not place.exists():
+            _fetch(wanted, place)
+    return RealWheels(place / "wheels", place / "requirements.txt")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(wanted: _Set, place: Path) -> None:
+    """Fetch into a directory beside ``place`` that gets its name when it is whole."""
+    unfinished = place.with_name(f"{place.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    wheels = unfinished / "wheels"
+    wheels.mkdir(parents=True)
+    command = [*_pip(), "wheel", "--quiet", "--prefer-binary", f"--wheel-dir={wheels}"]
+    if wanted.like:
+        other = real_wheels(wanted.like)
+        command += [f"--find-links={other.wheels}", f"--constraint={_others(wanted, other, place)}"]
+    subprocess.run([*command, *wanted.requirements], check=True)
+    (unfinished / "requirements.txt").write_text(exact_lock(wheels))
+    os.rename(unfinished, place)
+
+
+def _pip() -> list[str]:
+    """pip for the system's Python, which need not have it itself."""
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", f"--python={SYSTEM_PYTHON}"]
+
+
+def _others(wanted: _Set, other: RealWheels, place: Path) -> Path:
+    """A constraints file with the versions of another set, those asked for left out."""
+    asked = {requirement.split("==")[0] for requirement in wanted.requirements}
+    pins = [line.split(" --hash")[0] for line in other.lock.read_text().splitlines()]
+    path = place.with_name(f"{place.name}.unfinished") / "constraints.txt"
+    path.write_text("".join(f"{pin}\n" for pin in pins if pin.split("==")[0] not in asked))
+    return path
+
+
+def exact_lock(wheels: Path) -> str:
+    """The lock of every wheel in a directory."""
+    lines = []
+    for wheel in sorted(wheels.iterdir()):
+        name, version = wheel.name.split("-")[:2]
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines.append(f"{name.replace('_', '-').lower()}=={version} --hash=sha256:{digest}\n")
+    return "".join(lines)
