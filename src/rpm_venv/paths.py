@@ -28,7 +28,7 @@ def environment_path(path: str) -> str:
     It is absolute, at least two components deep, without ``.`` or ``..``, in the characters that
     rpm, shells and shebang lines take without quoting, and at most 100 bytes.
     """
-    normal = re.sub(r"/+", "/", path).rstrip("/") if path.startswith("/") else path
+    normal = re.sub(r"/+", "/", path).rstrip("/") or path
     parts = normal.split("/")
     reason = ""
     if not normal.startswith("/"):

@@ -1,0 +1,168 @@
+"""The plan: which steps, in which order, and who may have an environment removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rpm_venv import plan
+from rpm_venv.declaration import Declaration, Package
+from rpm_venv.environment import Environment
+from rpm_venv.generation import Distribution, Live, name
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.store import Source
+
+OLD = Package("app1", "1.0", "1", "noarch")
+NEW = Package("app1", "2.0", "1", "noarch")
+OTHER = Package("app2", "1.0", "1", "noarch")
+PATH = "/opt/app1/penv"
+DECLARATION = Declaration(PATH, "/usr/share/app1/requirements.txt", package=NEW)
+PYTHON = Interpreter("/usr/bin/python3.11", (3, 11, 2), "cpython-311", {}, ("py3-none-any",))
+WISH = plan.Wish(DECLARATION, "d" * 64, PYTHON)
+WHEEL = Distribution("six", "1.16.0", "six-1.16.0-py2.py3-none-any.whl", "a" * 64)
+CHOICE = plan.Choice(WHEEL, Source(Path("/w") / WHEEL.filename, WHEEL.filename, WHEEL.sha256))
+WANTED = name(DECLARATION, PYTHON, [WHEEL.sha256])
+BEFORE = "0" * 20
+NOTHING = plan.Facts(Live("nothing"), missing_parents=("/opt/app1",))
+
+
+def kinds(steps: tuple[plan.Step, ...]) -> list[str]:
+    return [type(step).__name__ for step in steps]
+
+
+def installed(**more: Any) -> plan.Facts:
+    """The facts after WISH came true."""
+    state = Environment(DECLARATION, "d" * 64, WISH.inputs, WANTED, kept=(WANTED,))
+    facts = plan.Facts(Live("ours", WANTED), state, (WANTED,), frozenset({WANTED}))
+    return replace(facts, **more)
+
+
+def test_a_first_install_makes_everything_before_anything_points_to_it() -> None:
+    steps = plan.install(WISH, [CHOICE], NOTHING)
+    assert kinds(steps) == ["MakeObjects", "MakeGeneration", "WriteState", "Switch"]
+    state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
+    assert (state.wanted, state.kept, state.parents) == (WANTED, (WANTED,), ("/opt/app1",))
+
+
+def test_the_same_again_changes_nothing() -> None:
+    assert plan.unchanged(WISH, installed()) == installed().before
+
+
+def test_a_new_version_with_the_same_lock_only_changes_the_owner() -> None:
+    facts = installed()
+    assert facts.before is not None
+    old = replace(facts.before, declaration=replace(DECLARATION, package=OLD))
+    assert plan.unchanged(WISH, replace(facts, before=old)) == facts.before
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        NOTHING,
+        installed(live=Live("nothing")),
+        installed(live=Live("ours", BEFORE)),
+        installed(whole=frozenset()),
+        installed(before=None),
+    ],
+)
+def test_anything_missing_is_a_change(facts: plan.Facts) -> None:
+    assert plan.unchanged(WISH, facts) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(DECLARATION, system_site=True),
+        replace(DECLARATION, extras=("tests",)),
+        replace(DECLARATION, wheels=("/elsewhere",)),
+    ],
+)
+def test_another_declaration_is_a_change(other: Declaration) -> None:
+    assert plan.unchanged(replace(WISH, declaration=other), installed()) is None
+
+
+def test_another_python_is_a_change_another_name_for_it_is_not() -> None:
+    renamed = replace(WISH, declaration=replace(DECLARATION, python="/usr/bin/python3.11"))
+    assert plan.unchanged(renamed, installed()) is not None
+    newer = replace(PYTHON, path="/usr/bin/python3.12", tag="cpython-312")
+    assert plan.unchanged(replace(WISH, interpreter=newer), installed()) is None
+
+
+def test_a_generation_that_is_there_is_only_switched_to() -> None:
+    facts = installed(live=Live("ours", BEFORE), generations=(BEFORE, WANTED))
+    assert kinds(plan.install(WISH, [CHOICE], facts)) == ["WriteState", "Switch"]
+
+
+def test_objects_in_the_store_are_not_made_again() -> None:
+    steps = plan.install(WISH, [plan.Choice(WHEEL)], NOTHING)
+    assert kinds(steps) == ["MakeGeneration", "WriteState", "Switch"]
+
+
+def test_the_one_before_stays_older_ones_go_but_not_under_a_process() -> None:
+    oldest, used = "1" * 20, "2" * 20
+    facts = plan.Facts(
+        Live("ours", BEFORE),
+        Environment(DECLARATION, kept=(BEFORE, oldest), wanted=BEFORE),
+        (BEFORE, oldest, used),
+        frozenset({BEFORE, oldest, used}),
+        in_use=frozenset({used}),
+    )
+    steps = plan.install(WISH, [CHOICE], facts)
+    assert plan.DropGenerations(PATH, (oldest,)) in steps
+    assert kinds(steps)[-1] == "SweepStore"
+
+
+def test_what_is_dropped_goes_after_the_switch() -> None:
+    facts = installed(generations=(WANTED, "1" * 20), live=Live("nothing"))
+    order = kinds(plan.install(WISH, [CHOICE], facts))
+    assert order.index("Switch") < order.index("DropGenerations") < order.index("SweepStore")
+
+
+def test_a_removal_takes_the_path_first_and_its_state_last() -> None:
+    order = kinds(plan.remove(PATH, installed()))
+    assert order == ["Unlink", "DropGenerations", "SweepStore", "RemoveParents", "Forget"]
+
+
+def test_a_refused_declaration_is_remembered_with_the_reason_and_what_was_live() -> None:
+    other = replace(DECLARATION, lock="/other")
+    state = plan.refused(other, installed(), "no wheel")
+    assert (state.declaration, state.failure, state.wanted) == (other, "no wheel", WANTED)
+    assert plan.unchanged(WISH, installed(before=state)) is None
+
+
+OWNED_BY_OLD = installed(before=Environment(replace(DECLARATION, package=OLD), wanted=WANTED))
+
+
+@pytest.mark.parametrize(
+    ("what", "caller", "facts", "may"),
+    [
+        ("by hand", plan.Caller(), installed(), True),
+        ("erase by the owner", plan.Caller(NEW, 0), installed(), True),
+        ("erase by another", plan.Caller(OTHER, 0), installed(), False),
+        ("erase of a state that is lost", plan.Caller(NEW, 0), installed(before=None), True),
+        ("upgrade, new claimed", plan.Caller(OLD, 1, (OLD, NEW), (OLD, NEW)), installed(), False),
+        ("upgrade, new claimed, rpm blind", plan.Caller(OLD, 1), installed(), False),
+        ("new moved away", plan.Caller(OLD, 1, (OLD, NEW), (OLD,)), OWNED_BY_OLD, True),
+        ("new moved away, old gone", plan.Caller(OLD, 1, (NEW,), ()), OWNED_BY_OLD, True),
+        ("new failed early", plan.Caller(OLD, 1, (OLD, NEW), (OLD, NEW)), OWNED_BY_OLD, False),
+        ("reinstall", plan.Caller(OLD, 1, (OLD, OLD), (OLD, OLD)), OWNED_BY_OLD, False),
+        ("reinstall, one entry", plan.Caller(OLD, 1, (OLD,), (OLD,)), OWNED_BY_OLD, False),
+        ("rpm blind", plan.Caller(OLD, 1, None, None), OWNED_BY_OLD, False),
+    ],
+)
+def test_who_may_remove(what: str, caller: plan.Caller, facts: plan.Facts, may: bool) -> None:
+    assert plan.may_remove(caller, facts) is may, what
+
+
+def test_a_path_that_left_with_a_ghost_comes_back() -> None:
+    assert plan.heal(installed(live=Live("nothing"))) == (plan.Switch(PATH, WANTED),)
+
+
+@pytest.mark.parametrize(
+    "facts", [installed(), NOTHING, installed(live=Live("nothing"), whole=frozenset())]
+)
+def test_only_a_missing_path_with_a_whole_generation_is_healed(facts: plan.Facts) -> None:
+    assert plan.heal(facts) == ()
