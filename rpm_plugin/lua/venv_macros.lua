@@ -1,0 +1,346 @@
+-- What the macros of macros.venv expand to. Runs while rpm parses a spec file, on rpm 4.14 to 6:
+-- nothing here may use the tables `opt` and `arg` (4.17) or `macros` (4.17).
+--
+-- A macro prints text that rpm expands once more, so that %{error:...} fails the parse and %global
+-- survives the macro; a definition made by Lua itself would be gone when the macro returns.
+
+local LOCK_END = "VENV_LOCK"
+local MAX_PATH = 100 -- as in rpm_venv/paths.py
+
+local function fail(text)
+    error({mistake = text}, 0)
+end
+
+local function option(letter)
+    local value = rpm.expand("%{-" .. letter .. "*}")
+    return value ~= "" and value or nil
+end
+
+local function flag(letter)
+    return rpm.expand("%{-" .. letter .. ":1}") == "1"
+end
+
+local function arguments()
+    local found = {}
+    for number = 1, tonumber(rpm.expand("%{#}")) do
+        found[number] = rpm.expand("%{" .. number .. "}")
+    end
+    return found
+end
+
+-- rpm keeps the last value of an option that is given twice, and says nothing.
+local function refuse_repeated_options()
+    local text = " " .. rpm.expand("%{**}")
+    for letter in ("rwpxgna"):gmatch(".") do
+        local _, count = text:gsub("%s%-%a*" .. letter, "")
+        if count > 1 then
+            local mend = (letter == "x" or letter == "g") and "; separate names with commas" or ""
+            fail("-" .. letter .. " is given twice" .. mend)
+        end
+    end
+end
+
+local function check_file(letter, path)
+    if path:sub(1, 1) ~= "/" then
+        fail("-" .. letter .. " takes the absolute path that the installed system has, not " .. path)
+    end
+    if not path:match("^[%w._+@~^:=,/-]+$") then
+        fail("-" .. letter .. " has a character that no scriptlet should see: " .. path)
+    end
+    return path
+end
+
+local function check_path(path)
+    local normal = path:gsub("/+", "/"):gsub("/$", "")
+    local parts = "/" .. normal .. "/"
+    if path:sub(1, 1) ~= "/" then
+        fail("the PATH of an environment is absolute, not " .. path)
+    elseif not normal:match("^[%w._+@/-]+$") or not normal:match("^/[^/]+/.") then
+        fail("the PATH of an environment is two directories deep or more, in letters, digits and "
+            .. ". _ + @ -, not " .. path)
+    elseif parts:find("/../", 1, true) or parts:find("/./", 1, true) then
+        fail("the PATH of an environment has no '.' or '..' in it: " .. path)
+    elseif #normal > MAX_PATH then
+        fail("the PATH of an environment has at most " .. MAX_PATH .. " characters: " .. path)
+    end
+    return normal
+end
+
+local function one_path()
+    local found = arguments()
+    if #found == 0 then
+        fail("PATH is missing; it is the last word of the line")
+    elseif #found > 1 then
+        fail("one PATH, not " .. #found .. ": " .. table.concat(found, " ")
+            .. " (the macro takes its whole line)")
+    end
+    return check_path(found[1])
+end
+
+local function check_name(letter, name)
+    if not name:match("^[%w][%w._+-]*$") then
+        fail("-" .. letter .. " takes a name, not " .. name)
+    end
+    return name
+end
+
+-- The sections of a spec file that end a scriptlet, and those that are one.
+local SCRIPTLETS = {
+    pre = true, post = true, preun = true, postun = true, pretrans = true, posttrans = true,
+    preuntrans = true, postuntrans = true, verifyscript = true,
+}
+local SECTIONS = {
+    package = true, description = true, prep = true, generate_buildrequires = true, conf = true,
+    build = true, install = true, check = true, clean = true, files = true, changelog = true,
+    sepolicy = true, sourcelist = true, patchlist = true,
+}
+
+local function section(line)
+    local word = line:match("^%s*%%(%l[%l_]*)%f[%s\0]") or line:match("^%s*%%(%l[%l_]*)$")
+    if word and (SCRIPTLETS[word] or SECTIONS[word] or word:match("trigger")) then
+        return word
+    end
+end
+
+-- The package of a scriptlet's first line: "%post -n NAME", "%post SUBPACKAGE", "%post".
+local function section_package(line)
+    local words, named, index = {}, nil, 2
+    for word in rpm.expand(line):gmatch("%S+") do
+        words[#words + 1] = word
+    end
+    while words[index] do
+        local word = words[index]
+        if word == "-n" then
+            return words[index + 1]
+        elseif word == "-p" or word == "-f" or word == "-P" then
+            index = index + 1
+        elseif word:sub(1, 1) ~= "-" then
+            named = word
+        end
+        index = index + 1
+    end
+    local main = rpm.expand("%{name}")
+    return named and main .. "-" .. named or main
+end
+
+-- The package of the scriptlet being parsed; nil where it cannot be known: on rpm 4.14, which does
+-- not say where it is, and where conditionals leave more than one candidate.
+local function scriptlet_package()
+    local number = tonumber(rpm.expand("%{?__file_lineno}"))
+    local file = number and io.open(rpm.expand("%{?__file_name}"))
+    if not file then
+        return nil
+    end
+    local header, header_depth, depth = nil, 0, 0
+    for line in file:lines() do
+        number = number - 1
+        if number <= 0 then
+            break
+        end
+        if line:match("^%s*%%if") then
+            depth = depth + 1
+        elseif line:match("^%s*%%el[si]") and header and depth <= header_depth then
+            header = nil
+        elseif line:match("^%s*%%endif") then
+            depth = depth - 1
+            if depth < header_depth then
+                header = nil
+            end
+        elseif section(line) then
+            header, header_depth = line, depth
+        end
+    end
+    file:close()
+    return header and SCRIPTLETS[section(header)] and section_package(header)
+end
+
+-- The name of the package: what -n says or the spec's own; it must be the scriptlet's.
+local function package_name()
+    local name = option("n") and check_name("n", option("n")) or rpm.expand("%{name}")
+    local actual = scriptlet_package()
+    if actual and actual ~= name then
+        fail("this scriptlet is of the package " .. actual .. ", not of " .. name
+            .. "; say -n " .. actual)
+    end
+    return name
+end
+
+local function nevra(name)
+    return name .. rpm.expand("-%{?epoch:%{epoch}:}%{version}-%{release}.%{_target_cpu}")
+end
+
+local function names(letter)
+    local words = {}
+    for name in (option(letter) or ""):gmatch("[^,]+") do
+        words[#words + 1] = "-" .. letter .. " " .. check_name(letter, name)
+    end
+    return words
+end
+
+-- The options that %venv_install and %venv_check share, but for the lock, as the command takes them.
+local function environment_options()
+    local words = {}
+    if option("w") then
+        words[#words + 1] = "-w " .. check_file("w", option("w"))
+    end
+    if option("p") then
+        local python = option("p")
+        words[#words + 1] = "-p "
+            .. (python:find("/", 1, true) and check_file("p", python) or check_name("p", python))
+    end
+    for _, letter in ipairs({"s", "o"}) do
+        if flag(letter) then
+            words[#words + 1] = "-" .. letter
+        end
+    end
+    for _, letter in ipairs({"x", "g"}) do
+        for _, word in ipairs(names(letter)) do
+            words[#words + 1] = word
+        end
+    end
+    return words
+end
+
+local function need_lock()
+    return option("r") or fail("-r LOCK is missing")
+end
+
+-- One line of a scriptlet. When it fails, the lines after it run and the scriptlet fails at its end.
+local function command(words, redirection)
+    return rpm.expand("%{__rpm_venv} ") .. table.concat(words, " ") .. (redirection or "")
+        .. " || trap 'exit 1' 0"
+end
+
+local function define_global(name, body)
+    return "%{expand:%global " .. name .. " " .. body .. "}"
+end
+
+-- The hooks into rpmbuild. They are set where the first environment is declared, not in the macro
+-- file: files that rpm reads later (its platform's, the distribution's) define these macros anew.
+-- What is there stays and runs first.
+local function hooks()
+    if rpm.expand("%{?__venv_hooked}") ~= "" then
+        return ""
+    end
+    local text = define_global("__venv_hooked", "1")
+        .. define_global("__arch_install_post",
+            "%{?__arch_install_post}\\\n%%{__venv_check_buildroot}")
+    if rpm.expand("%{?__check_files}") ~= "" then
+        -- A placeholder that no %ghost names is no "unpackaged file": rpm need not see PATH.
+        text = text .. define_global("__check_files",
+            "/bin/sh -c '%{__check_files} | grep -vxF %%{__venv_placeholders}'")
+    end
+    return text
+end
+
+local function escape_for_regex(path)
+    return (path:gsub("[.+^]", "[%0]"))
+end
+
+local function append(macro, word, separator)
+    local known = rpm.expand("%{?" .. macro .. "}")
+    if (separator .. known .. separator):find(separator .. word .. separator, 1, true) then
+        return "" -- a spec is parsed more than once
+    end
+    return define_global(macro, known == "" and word or known .. separator .. word)
+end
+
+-- What the generator (fileattrs/venv.attr) and the check after %install work from.
+local function declare(name, lock, words, path)
+    local declaration = "-d '-n " .. name .. " -r " .. lock .. " "
+        .. table.concat(words, " ") .. (#words > 0 and " " or "") .. path .. "'"
+    return append("__venv_declarations", declaration, " ")
+        .. append("__venv_locks", escape_for_regex(lock), "|")
+        .. append("__venv_placeholders", '-e "   ' .. path .. '"', " ")
+        .. hooks()
+end
+
+local expansions = {}
+
+function expansions.install()
+    local path, lock = one_path(), check_file("r", need_lock())
+    local words, name = environment_options(), package_name()
+    local text = declare(name, lock, words, path)
+    table.insert(words, 1, "install -r " .. lock)
+    words[#words + 1] = "--package " .. nevra(name) .. " " .. path
+    return text .. command(words)
+end
+
+function expansions.remove()
+    local path = one_path()
+    return command({"remove --package", nevra(package_name()), '--count "$1"', path})
+end
+
+function expansions.verify()
+    return command({"verify", one_path()})
+end
+
+local function read_lock(path)
+    local file = io.open(path)
+    local text = file and file:read("*a")
+    if not text then
+        fail("cannot read " .. path .. "; -r takes a source of the package, such as %{SOURCE1}")
+    end
+    file:close()
+    return text
+end
+
+function expansions.check()
+    local path, lock = one_path(), need_lock()
+    local words, text = environment_options(), read_lock(lock)
+    if ("\n" .. text .. "\n"):find("\n" .. LOCK_END .. "\n", 1, true) then
+        fail(lock .. " is no lock")
+    end
+    table.insert(words, 1, "check -r -")
+    words[#words + 1] = "--package " .. nevra(package_name()) .. " " .. path
+    -- A lock in TOML may have percent signs, in URLs; rpm expands this text once more.
+    text = text:gsub("%s+$", ""):gsub("%%", "%%%%")
+    return command(words, " <<'" .. LOCK_END .. "'") .. "\n" .. text .. "\n" .. LOCK_END
+end
+
+function expansions.requires()
+    if #arguments() > 0 then
+        fail("takes no arguments")
+    end
+    local lines = {}
+    for _, scriptlet in ipairs({"pre", "post", "preun", "postun"}) do
+        lines[#lines + 1] = rpm.expand(
+            "Requires(" .. scriptlet .. "): rpm-venv >= %{__rpm_venv_version}")
+    end
+    return table.concat(lines, "\n")
+end
+
+function expansions.lock()
+    local found = arguments()
+    if #found ~= 2 then
+        fail("takes IN and OUT, not " .. #found .. " words")
+    end
+    local words = {"lock"}
+    for _, letter in ipairs({"p", "a"}) do
+        if option(letter) then
+            words[#words + 1] = "-" .. letter .. " " .. option(letter)
+        end
+    end
+    words[#words + 1] = table.concat(found, " ")
+    return rpm.expand("%{__rpm_venv} ") .. table.concat(words, " ")
+end
+
+local function as_error(name, text)
+    -- In rpm's macro language, per cent signs start a macro and braces must pair.
+    text = text:gsub("%%", "%%%%"):gsub("[{}\n]", "?")
+    return "%{error:%%venv_" .. name .. ": " .. text .. "}"
+end
+
+return {
+    -- Print the expansion of %venv_NAME for the arguments that rpm holds at this moment.
+    expand = function(name)
+        local good, result = pcall(function()
+            refuse_repeated_options()
+            return expansions[name]()
+        end)
+        if not good and type(result) ~= "table" then
+            error(result, 0)
+        end
+        print(good and result or as_error(name, result.mistake))
+    end,
+}
