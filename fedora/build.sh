@@ -1,10 +1,10 @@
 #!/bin/sh
-# Build the SRPM and the RPMs of this tree into dist/: fedora/build.sh [OPTION OF RPMBUILD]...
+# Build the SRPM and the RPMs of this tree into $DIST, or dist/: fedora/build.sh [OPTION OF RPMBUILD]...
 # Fetched sources are kept in build/sources; bundled.txt says which bytes they must have.
 set -eu
 tree=$(cd "$(dirname "$0")/.." && pwd)
 sources=$tree/build/sources
-dist=$tree/dist
+dist=${DIST:-$tree/dist}
 mkdir -p "$sources" "$dist"
 work=$(mktemp -d "$tree/build/rpmbuild.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.host import Base, Host, Hosts, RpmTools
+from tests.host.project import ProjectRpms, build_project_rpms, builder, target
 
 _COMMANDS = ("rpm", "rpmbuild", "dnf", "createrepo_c", "nsenter")
 
@@ -49,5 +50,33 @@ def system(hosts: Hosts) -> Base:
 def bare_host(hosts: Hosts, system: Base) -> Iterator[Host]:
     """A fresh host on which nothing of ours is installed."""
     host = hosts.fresh(system)
+    yield host
+    host.close()
+
+
+@pytest.fixture(scope="session")
+def project_rpms(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> ProjectRpms:
+    """The RPMs of this tree."""
+    return build_project_rpms(tmp_path_factory.mktemp("rpms"))
+
+
+@pytest.fixture(scope="session")
+def target_base(hosts: Hosts, project_rpms: ProjectRpms) -> Base:
+    """A system with rpm-venv."""
+    return target(hosts, project_rpms)
+
+
+@pytest.fixture
+def host(hosts: Hosts, target_base: Base) -> Iterator[Host]:
+    """A fresh host on which rpm-venv is installed."""
+    host = hosts.fresh(target_base)
+    yield host
+    host.close()
+
+
+@pytest.fixture(scope="session")
+def build_host(hosts: Hosts, project_rpms: ProjectRpms) -> Iterator[Host]:
+    """The host that builds this run's packages: venv-rpm-macros is installed there."""
+    host = hosts.fresh(builder(hosts, project_rpms))
     yield host
     host.close()

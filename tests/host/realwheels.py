@@ -35,7 +35,7 @@ class RealWheels:
 
 @dataclass(frozen=True)
 class _Set:
-    """What to ask pip for; ``like`` names the set whose other versions are to be kept."""
+    """What to ask pip for; ``like`` names a set whose wheels serve again."""
 
     requirements: tuple[str, ...]
     like: str = ""
@@ -99,8 +99,7 @@ def _fetch(wanted: _Set, place: Path) -> None:
     wheels.mkdir(parents=True)
     command = [*_pip(), "wheel", "--quiet", "--prefer-binary", f"--wheel-dir={wheels}"]
     if wanted.like:
-        other = real_wheels(wanted.like)
-        command += [f"--find-links={other.wheels}", f"--constraint={_others(wanted, other, place)}"]
+        command += [f"--find-links={real_wheels(wanted.like).wheels}"]
     subprocess.run([*command, *wanted.requirements], check=True)
     (unfinished / "requirements.txt").write_text(exact_lock(wheels))
     os.rename(unfinished, place)
@@ -109,15 +108,6 @@ def _fetch(wanted: _Set, place: Path) -> None:
 def _pip() -> list[str]:
     """pip for the system's Python, which need not have it itself."""
     return [sys.executable, "-m", "pip", "--disable-pip-version-check", f"--python={SYSTEM_PYTHON}"]
-
-
-def _others(wanted: _Set, other: RealWheels, place: Path) -> Path:
-    """A constraints file with the versions of another set, those asked for left out."""
-    asked = {requirement.split("==")[0] for requirement in wanted.requirements}
-    pins = [line.split(" --hash")[0] for line in other.lock.read_text().splitlines()]
-    path = place.with_name(f"{place.name}.unfinished") / "constraints.txt"
-    path.write_text("".join(f"{pin}\n" for pin in pins if pin.split("==")[0] not in asked))
-    return path
 
 
 def exact_lock(wheels: Path) -> str:
