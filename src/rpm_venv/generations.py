@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from rpm_venv import files
 from rpm_venv.errors import VenvError
 from rpm_venv.generation import NAME_DIGITS, Generation, Live, is_name
-from rpm_venv.manifest import Manifest
+from rpm_venv.manifest import Manifest, sealed
 from rpm_venv.paths import HOME, Layout, escape, unescape
 
 #: The directory of a generation that describes it; not part of its manifest.
@@ -67,10 +67,10 @@ def manifest(layout: Layout, path: str, generation: str) -> Manifest:
 def whole(layout: Layout, path: str, generation: str) -> bool:
     """Whether a generation is there with a sound manifest. Its files are for ``verify``."""
     try:
-        manifest(layout, path, generation)
-    except VenvError:
+        data = (directory(layout, path, generation) / ABOUT / "manifest").read_bytes()
+    except OSError:
         return False
-    return read(layout, path, generation) is not None
+    return sealed(data) and read(layout, path, generation) is not None
 
 
 def live(layout: Layout, path: str) -> Live:

@@ -51,13 +51,29 @@ class Manifest:
     @classmethod
     def loads(cls, data: bytes) -> Manifest:
         """The manifest that ``dumps`` wrote; ``ValueError`` when it is not one, whole."""
-        header, *rows, seal = data.splitlines(keepends=True) or [b""]
-        if json.loads(header) != {"format": FORMAT}:
-            raise ValueError(f"a manifest of another format: {header[:80]!r}")
-        body = data[: len(data) - len(seal)]
-        if json.loads(seal) != {"sha256": hashlib.sha256(body).hexdigest()}:
-            raise ValueError("the manifest does not have its own digest")
+        rows = _body(data).splitlines()[1:]
         return cls(tuple(Path(*row) for row in json.loads(b"[%s]" % b",".join(rows))))
+
+
+def sealed(data: bytes) -> bool:
+    """Whether ``data`` is a whole manifest, without reading its rows."""
+    try:
+        _body(data)
+    except ValueError:
+        return False
+    return True
+
+
+def _body(data: bytes) -> bytes:
+    """All lines but the last, which holds their digest; ``ValueError`` when it does not."""
+    end = data.rfind(b"\n", 0, len(data) - 1) + 1
+    body, seal = data[:end], data[end:]
+    header = body[: body.find(b"\n") + 1]
+    if json.loads(header or b"null") != {"format": FORMAT}:
+        raise ValueError(f"a manifest of another format: {header[:80]!r}")
+    if json.loads(seal) != {"sha256": hashlib.sha256(body).hexdigest()}:
+        raise ValueError("the manifest does not have its own digest")
+    return body
 
 
 #: What can be wrong with one path; the words of ``rpm-venv verify``.

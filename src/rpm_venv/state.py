@@ -19,7 +19,7 @@ from rpm_venv.paths import Layout, unescape
 
 
 def read(layout: Layout, path: str) -> Environment | None:
-    """The state of the environment at ``path``, None where there is none; ``VenvError`` if damaged."""
+    """The state of the environment at ``path``; None for no state, ``VenvError`` if damaged."""
     file = layout.state_file(path)
     try:
         data = file.read_bytes()

@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path as RealPath
 from pathlib import PurePosixPath
 
@@ -24,17 +25,18 @@ def facts(layout: Layout, path: str) -> Facts:
     """What exists of the environment at ``path``."""
     before = state.read(layout, path)
     names = generations.names(layout, path)
-    live = generations.live(layout, path)
-    stay = {live.generation, before.wanted if before else ""}
-    idle = set(names) - stay
     return Facts(
-        live=live,
+        live=generations.live(layout, path),
         before=before,
         generations=names,
         whole=frozenset(name for name in names if generations.whole(layout, path, name)),
-        in_use=generations.in_use(path) if idle else frozenset(),
         missing_parents=_missing_parents(layout, path),
     )
+
+
+def with_processes(facts: Facts, path: str) -> Facts:
+    """The facts, and which generations running processes hold: every process is looked at."""
+    return replace(facts, in_use=generations.in_use(path)) if facts.generations else facts
 
 
 def _missing_parents(layout: Layout, path: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def install(context: Context, declaration: Declaration) -> Report:
                 state.write(layout, same)
             return _report(declaration, same.wanted, changed=False)
         with choose.choices(context, wish, lock) as chosen:
-            steps = plan.install(wish, chosen, facts)
+            steps = plan.install(wish, chosen, survey.with_processes(facts, declaration.path))
             said = apply.apply(context, steps)
     after = next(step.environment for step in steps if isinstance(step, plan.WriteState))
     return _report(declaration, after.wanted, changed=True, talk=said)
