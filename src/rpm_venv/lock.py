@@ -2,56 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import hashlib
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from packaging.markers import Marker
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
+from rpm_venv import requirements
+from rpm_venv.entry import Entry, Lock, LockedFile
+from rpm_venv.errors import LockError, Problem, first_line
 
+if TYPE_CHECKING:
+    from packaging.markers import Marker
 
-@dataclass(frozen=True)
-class LockedFile:
-    """A wheel as pylock.toml names it: its file name and sha256 (hex)."""
+__all__ = ["Entry", "Lock", "LockedFile", "command", "condense", "parse", "read", "select"]
 
-    filename: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One distribution of a lock: normalized name, exact version, and the wheels that may be it.
-
-    ``hashes`` are the sha256 digests (hex) any of which the wheel may have. ``files`` names the
-    wheels where the lock does (pylock.toml); a requirements.txt does not. ``where`` is the place in
-    the lock: ``line 12`` or ``packages[3]``.
-    """
-
-    name: str
-    version: Version
-    hashes: tuple[str, ...]
-    marker: Marker | None = None
-    files: tuple[LockedFile, ...] = ()
-    where: str = ""
-
-
-@dataclass(frozen=True)
-class Lock:
-    """A parsed lock. ``digest`` is the sha256 (hex) of the file's bytes."""
-
-    filename: str
-    digest: str
-    entries: tuple[Entry, ...]
-    requires_python: SpecifierSet | None = None
+MAX_SIZE = 8 << 20  # bytes; 400 distributions with every wheel ever built are below 2 MiB
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
+#: What to do about a distribution that has no wheel: root never runs a build.
+HOW_TO_BUILD = (
+    "build a wheel of it (pip wheel --no-deps), put it into the package, and add it to the lock "
+    "with rpm-venv lock -a WHEEL"
+)
 
 
 def parse(data: bytes, filename: str) -> Lock:
     """The lock in ``data``; ``filename`` decides the format and names it in errors.
 
-    ``LockError`` with every problem of the file, each with its place, and the ``rpm-venv lock``
-    command that makes a good lock out of it.
+    ``pylock.toml`` and ``pylock.NAME.toml`` are PEP 751's format, anything else is a
+    requirements.txt; what ``condense`` gives is recognized by its first line where the name is
+    ``-``. ``LockError`` with every problem of the file, each with its place, and the
+    ``rpm-venv lock`` command that makes a good lock out of it.
     """
-    raise NotImplementedError
+    lock, problems = read(data, filename)
+    if not lock.entries and not problems:
+        problems = [Problem("it names nothing")]
+    if problems:
+        raise LockError(
+            "not an exact lock",
+            subject=filename,
+            hint=f"make one with: {command(filename)}",
+            problems=problems,
+        )
+    return lock
+
+
+def read(data: bytes, filename: str) -> tuple[Lock, list[Problem]]:
+    """The lock that is in ``data`` without what is wrong in it, and what that is."""
+    digest = hashlib.sha256(data).hexdigest()
+    text = _text(data)
+    if isinstance(text, Problem):
+        return Lock(filename, digest, ()), [text]
+    if is_pylock(filename) or (filename == "-" and text.startswith("lock-version")):
+        from rpm_venv import pylock
+
+        lock, problems = pylock.read(text, filename)
+    else:
+        lock, problems = requirements.read(text, filename)
+    return replace(lock, digest=digest), [*problems, *_conflicts(lock.entries)]
+
+
+def is_pylock(filename: str) -> bool:
+    """Whether a file of this name is in PEP 751's format."""
+    name = filename.rpartition("/")[2]
+    return name.startswith("pylock.") and name.endswith(".toml")
+
+
+def _text(data: bytes) -> str | Problem:
+    """The text of a lock; a byte order mark, as editors of other systems leave it, is no fault."""
+    if len(data) > MAX_SIZE:
+        return Problem(f"larger than {MAX_SIZE >> 20} MiB")
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        return Problem("not UTF-8", f"line {data.count(10, 0, error.start) + 1}")
+    control = _CONTROL.search(text)
+    if control:
+        line = text.count("\n", 0, control.start()) + 1
+        return Problem(f"a control character ({control[0]!a})", f"line {line}")
+    return text
+
+
+def _conflicts(entries: Iterable[Entry]) -> Iterator[Problem]:
+    """Entries of one name that hold at once whatever the markers' values are."""
+    first: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for other in first.get(entry.name, ()):
+            if not _same(entry, other) and _overlap(entry, other):
+                yield Problem(f"{entry} conflicts with {other} in {other.where}", entry.where)
+        first.setdefault(entry.name, []).append(entry)
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return (one.version, one.hashes, one.source) == (other.version, other.hashes, other.source)
+
+
+def _overlap(one: Entry, other: Entry) -> bool:
+    return one.marker is None or other.marker is None or str(one.marker) == str(other.marker)
 
 
 def select(
@@ -62,7 +110,131 @@ def select(
 ) -> tuple[Entry, ...]:
     """The entries that hold for an interpreter's marker environment, extras and groups, by name.
 
-    ``LockError`` where the lock refuses that Python, an extra or group is not in it, or two
+    ``groups`` replace the lock's default groups (PEP 751). ``LockError`` where the lock refuses
+    that Python, an extra or group is not in it, an entry that holds has no wheel, or two different
     entries of one name hold at once.
     """
-    raise NotImplementedError
+    asked = frozenset(map(requirements.normalized, extras))
+    wanted = frozenset(map(requirements.normalized, groups))
+    environment: dict[str, Any] = dict(markers)
+    if lock.pylock:
+        environment["extras"] = asked
+        environment["dependency_groups"] = wanted or frozenset(lock.default_groups)
+    holds = _evaluator(lock, environment)
+    chosen, problems = _choose(lock.entries, holds, _python(markers))
+    problems = [*_absent(lock, asked, wanted), *_unfit(lock, markers, holds), *problems]
+    if problems:
+        python = ".".join(markers["python_full_version"].split(".")[:2])
+        raise LockError(
+            f"the lock does not fit Python {markers['python_full_version']}",
+            subject=lock.filename,
+            hint=f"make one with: {command(lock.filename, python)}",
+            problems=problems,
+        )
+    return chosen
+
+
+def _evaluator(lock: Lock, environment: Mapping[str, Any]) -> Callable[[Marker], bool | Problem]:
+    """Whether a marker holds, asked once each; ``Problem`` where it has no value."""
+    known: dict[str, bool | Problem] = {}
+    context: Any = "lock_file" if lock.pylock else "metadata"
+
+    def holds(marker: Marker) -> bool | Problem:
+        text = str(marker)
+        if text not in known:
+            try:
+                known[text] = marker.evaluate(environment, context)
+            except (ValueError, LookupError, RecursionError) as error:
+                known[text] = Problem(f"the marker {text} has no value here: {first_line(error)}")
+        return known[text]
+
+    return holds
+
+
+def _choose(
+    entries: Iterable[Entry], holds: Callable[[Marker], bool | Problem], python: str
+) -> tuple[tuple[Entry, ...], list[Problem]]:
+    """The entries that hold, one a name, and what is wrong with them."""
+    chosen: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    for entry in entries:
+        held = entry.marker is None or holds(entry.marker)
+        if isinstance(held, Problem):
+            problems.append(replace(held, where=entry.where))
+        elif held:
+            other = chosen.setdefault(entry.name, entry)
+            problems.extend(_entry_problems(entry, other, python))
+    return tuple(chosen[name] for name in sorted(chosen)), problems
+
+
+def _entry_problems(entry: Entry, other: Entry, python: str) -> Iterator[Problem]:
+    """What is wrong with an entry that holds beside the first one of its name."""
+    if not _same(entry, other):
+        yield Problem(f"{entry} and {other} in {other.where} both hold here", entry.where)
+    if entry.source:
+        what = "only an sdist" if entry.source == "sdist" else f"a {entry.source}"
+        yield Problem(f"{entry.name} is {what}, not a wheel", entry.where, HOW_TO_BUILD)
+    required = entry.requires_python
+    if required is not None and not required.contains(python, True):
+        yield Problem(f"{entry} is for Python {required}", f"{entry.where}.requires-python")
+
+
+def _absent(lock: Lock, extras: Iterable[str], groups: Iterable[str]) -> Iterator[Problem]:
+    """The extras and groups asked for that the lock does not have."""
+    asked = (
+        ("extra", extras, lock.extras),
+        ("group", groups, (*lock.groups, *lock.default_groups)),
+    )
+    for what, names, there in asked:
+        known = {requirements.normalized(name) for name in there}
+        for name in sorted(set(names) - known):
+            choice = f"it has {', '.join(sorted(known)) or 'none'}"
+            yield Problem(f"it has no {what} {name!a}", hint=choice)
+
+
+def _unfit(
+    lock: Lock, markers: Mapping[str, str], holds: Callable[[Marker], bool | Problem]
+) -> Iterator[Problem]:
+    """Why the lock as a whole is not for this Python."""
+    required = lock.requires_python
+    if required is not None and not required.contains(_python(markers), True):
+        yield Problem(f"it is for Python {required}", "requires-python")
+    if lock.environments and not any(holds(marker) is True for marker in lock.environments):
+        choice = " or ".join(map(str, lock.environments))
+        yield Problem(f"it is for systems where {choice}", "environments")
+
+
+def _python(markers: Mapping[str, str]) -> str:
+    """The Python's full version; a build of CPython between two tags calls itself ``3.13.0+``."""
+    version = markers["python_full_version"]
+    return f"{version}local" if version.endswith("+") else version
+
+
+def condense(lock: Lock) -> str:
+    """The lock without what only people read, in its own format; ``parse`` knows it as ``-``."""
+    if lock.pylock:
+        from rpm_venv import pylock
+
+        return pylock.render(lock)
+    return requirements.condense(lock.entries)
+
+
+def command(filename: str, python: str = "") -> str:
+    """The command that makes an exact lock out of this file, for this Python (``3.12``)."""
+    option = f" -p python{python}" if python else ""
+    if filename == "-":
+        return f"rpm-venv lock{option} IN OUT"
+    return f"rpm-venv lock{option} {shlex.quote(filename)} {shlex.quote(_exact_name(filename))}"
+
+
+def _exact_name(filename: str) -> str:
+    """A name beside the file's own: what a person wrote is never overwritten."""
+    directory, slash, name = filename.rpartition("/")
+    stem, dot, suffix = name.rpartition(".")
+    if name == "pylock.toml":
+        name = "pylock.exact.toml"
+    elif suffix == "in" and stem:
+        name = f"{stem}.txt"
+    else:
+        name = f"{stem}-exact{dot}{suffix}" if stem else f"{name}-exact"
+    return f"{directory}{slash}{name}"

@@ -1,0 +1,241 @@
+"""pylock.toml (PEP 751) as a lock: read through ``packaging.pylock``, and rendered. Pure.
+
+A package that has no wheel is not refused here but by ``select``, where it holds: a lock for every
+platform may name an sdist that only another system would build.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rpm_venv.entry import Entry, Lock, LockedFile
+from rpm_venv.errors import Problem
+
+if TYPE_CHECKING:
+    from packaging.pylock import Package, PackageArchive, PackageWheel
+
+_WHEEL = re.compile(r"[A-Za-z0-9_.!+-]+\.whl", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
+
+
+def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
+    """The lock that is in ``text`` without its wrong packages, and what is wrong with those."""
+    try:
+        data = _toml(text)
+    except RecursionError:
+        return Lock(filename, "", (), pylock=True), [Problem("the TOML is nested too deeply")]
+    except ValueError as error:
+        place = _TOML_PLACE.search(str(error))
+        message = f"not TOML: {_TOML_PLACE.sub('', str(error))}"
+        where = f"line {place[1]}" if place else ""
+        return Lock(filename, "", (), pylock=True), [Problem(message, where)]
+    head, problems = _head(data)
+    entries: list[Entry] = []
+    for index, package in enumerate(_packages(data)):
+        found = _package(package, f"packages[{index}]")
+        if isinstance(found, Entry):
+            entries.append(found)
+        else:
+            problems.extend(found)
+    return Lock(filename, "", tuple(entries), **head, pylock=True), problems
+
+
+def _toml(text: str) -> dict[str, Any]:
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    data: dict[str, Any] = toml.loads(text)
+    return data
+
+
+def _head(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """What the file says about itself, for ``Lock``, and what is wrong there."""
+    from packaging.pylock import Pylock, PylockValidationError
+
+    without = {**data, "packages": []} if isinstance(data.get("packages"), list) else data
+    try:
+        lock = Pylock.from_dict(without)
+    except PylockValidationError as error:
+        return {}, [Problem(error.message, error.context or "")]
+    return {
+        "requires_python": lock.requires_python,
+        "environments": tuple(lock.environments or ()),
+        "extras": tuple(lock.extras or ()),
+        "groups": tuple(lock.dependency_groups or ()),
+        "default_groups": tuple(lock.default_groups or ()),
+    }, []
+
+
+def _packages(data: Mapping[str, Any]) -> list[Any]:
+    packages = data.get("packages")
+    return packages if isinstance(packages, list) else []
+
+
+def _package(data: Any, where: str) -> Entry | list[Problem]:
+    """One package; it is validated in a file of its own, so that every package's fault is found."""
+    from packaging.pylock import Pylock, PylockValidationError
+
+    alone = {"lock-version": "1.0", "created-by": "", "packages": [data]}
+    try:
+        package = Pylock.from_dict(alone).packages[0]
+    except PylockValidationError as error:
+        place = (error.context or "").replace("packages[0]", where, 1)
+        return [Problem(error.message, place or where)]
+    files: list[LockedFile] = []
+    problems: list[Problem] = []
+    for place, wheel in _wheels(package):
+        found = _file(wheel, f"{where}.{place}")
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            files.append(found)
+    problems.extend(_same_names(files, where))
+    return problems or _entry(package, tuple(files), where)
+
+
+def _wheels(package: Package) -> Iterator[tuple[str, PackageWheel | PackageArchive]]:
+    for index, wheel in enumerate(package.wheels or ()):
+        yield f"wheels[{index}]", wheel
+    # uv and pip lock a wheel that was given by its URL as an archive; by its hash it is exact.
+    if package.archive is not None and _archive_name(package.archive).endswith(".whl"):
+        yield "archive", package.archive
+
+
+def _archive_name(archive: PackageArchive) -> str:
+    from urllib.parse import unquote, urlsplit
+
+    path = archive.path or unquote(urlsplit(archive.url or "").path)
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _file(wheel: PackageWheel | PackageArchive, where: str) -> LockedFile | Problem:
+    # A PackageWheel has a name of its own; an archive only its path or URL.
+    name: str = getattr(wheel, "filename", "") or _archive_name(wheel)  # type: ignore[arg-type]
+    if not _WHEEL.fullmatch(name):
+        return Problem(f"{name!a} is not a wheel's file name", where)
+    digest = wheel.hashes.get("sha256")
+    if digest is None:
+        given = ", ".join(sorted(map(str, wheel.hashes)))
+        return Problem(f"no sha256, only {given}", f"{where}.hashes")
+    if not _SHA256.fullmatch(digest):
+        return Problem("sha256 is not 64 hexadecimal digits", f"{where}.hashes.sha256")
+    return LockedFile(name, digest.lower(), _public(wheel.url or ""))
+
+
+def _public(url: str) -> str:
+    """The URL, if it means the same on every machine, without credentials."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https"):
+        return ""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _same_names(files: Sequence[LockedFile], where: str) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for file in files:
+        if seen.setdefault(file.filename, file.sha256) != file.sha256:
+            yield Problem(f"two hashes for {file.filename}", f"{where}.wheels")
+
+
+def _entry(package: Package, files: tuple[LockedFile, ...], where: str) -> Entry | list[Problem]:
+    from packaging.utils import parse_wheel_filename
+    from packaging.version import Version
+
+    version = package.version
+    # packaging compares wheels' names with the package's name and version, but not an archive's.
+    for file in files if version is None or package.archive is not None else ():
+        try:
+            name, found, _, _ = parse_wheel_filename(file.filename)
+        except ValueError:
+            return [Problem(f"{file.filename} is not a wheel's file name", where)]
+        if name != package.name or found != (version or found):
+            return [Problem(f"{file.filename} is another distribution's", where)]
+        version = version or found
+    return Entry(
+        name=str(package.name),
+        version=version or Version("0"),
+        hashes=tuple(sorted({file.sha256 for file in files})),
+        marker=package.marker,
+        files=tuple(sorted(files, key=lambda file: file.filename)),
+        where=where,
+        source="" if files else _source(package),
+        requires_python=package.requires_python,
+    )
+
+
+def _source(package: Package) -> str:
+    kinds = ("vcs", "directory", "archive")
+    return next((kind for kind in kinds if getattr(package, kind) is not None), "sdist")
+
+
+def render(lock: Lock, header: Sequence[str] = ()) -> str:
+    """A pylock.toml of this lock, sorted, that pip, uv and ``read`` understand alike.
+
+    A wheel without a public URL gets its file name as its path: it is beside the lock or, for this
+    program, wherever wheels are looked for.
+    """
+    comments = "".join(f"# {line}\n" for line in header)
+    top = [
+        'lock-version = "1.0"',
+        *_key("environments", [str(marker) for marker in lock.environments]),
+        *_key("requires-python", str(lock.requires_python or "")),
+        *_key("extras", list(lock.extras)),
+        *_key("dependency-groups", list(lock.groups)),
+        *_key("default-groups", list(lock.default_groups)),
+        'created-by = "rpm-venv"',
+    ]
+    entries = sorted(lock.entries, key=lambda e: (e.name, e.version, str(e.marker or "")))
+    tables = ["\n".join(_table(entry)) for entry in entries]
+    if not tables:
+        top.append("packages = []")
+    return comments + "\n\n".join(["\n".join(top), *tables]) + "\n"
+
+
+def _table(entry: Entry) -> Iterator[str]:
+    yield "[[packages]]"
+    yield f"name = {_string(entry.name)}"
+    yield f"version = {_string(str(entry.version))}"
+    yield from _key("marker", str(entry.marker or ""))
+    yield from _key("requires-python", str(entry.requires_python or ""))
+    yield "wheels = ["
+    for file in entry.files:
+        place = f"url = {_string(file.url)}" if file.url else f"path = {_string(file.filename)}"
+        yield (
+            f"  {{ name = {_string(file.filename)}, {place}, "
+            f"hashes = {{ sha256 = {_string(file.sha256)} }} }},"
+        )
+    yield "]"
+
+
+def _key(name: str, value: str | list[str]) -> Iterator[str]:
+    """The line of a key, unless there is nothing to say."""
+    if isinstance(value, str) and value:
+        yield f"{name} = {_string(value)}"
+    elif value:
+        yield f"{name} = [{', '.join(map(_string, value))}]"
+
+
+def _string(text: str) -> str:
+    """A TOML basic string; JSON's escapes are a part of TOML's."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def requirements(lock: Lock) -> Iterable[str]:
+    """The distributions of a lock as requirement lines, to resolve them again.
+
+    A marker that asks for an extra or a group has no meaning there and is left out.
+    """
+    for entry in lock.entries:
+        marker = str(entry.marker or "")
+        plain = marker and not re.search(r"\b(extras|dependency_groups)\b", marker)
+        pinned = f"{entry.name}=={entry.version}" if str(entry.version) != "0" else entry.name
+        yield f"{pinned} ; {marker}" if plain else pinned
