@@ -9,8 +9,14 @@ mkdir -p "$sources" "$dist"
 work=$(mktemp -d "$tree/build/rpmbuild.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-python=${PYTHON:-python3}
-[ -x "$tree/.venv/bin/python" ] && python=${PYTHON:-$tree/.venv/bin/python}
+# The tree's own environment, where there is one: it has pytest for %check, and pip.
+venv=$tree/build/venv
+[ -x "$venv/bin/pytest" ] || venv=$tree/.venv
+python=python3
+if [ -x "$venv/bin/pytest" ]; then
+    python=$venv/bin/python
+    set -- --define "__pytest $venv/bin/pytest" "$@"
+fi
 
 version=$(sed -n 's/^Version: *//p' "$tree/fedora/venv-rpm-macros.spec")
 archive=venv-rpm-macros-$version
@@ -42,9 +48,6 @@ have_wheels || "$python" -m pip download --quiet --disable-pip-version-check --n
 
 # Where rpm is a guest (Debian), its database knows no package and BuildRequires cannot hold.
 guest=$(rpm -q rpm >/dev/null 2>&1 || echo --nodeps)
-if [ -x "$tree/.venv/bin/pytest" ]; then
-    set -- --define "__pytest $tree/.venv/bin/pytest" "$@"
-fi
 rpmbuild -ba $guest \
     --define "_topdir $work" \
     --define "_sourcedir $sources" \

@@ -1,0 +1,116 @@
+-- The Lua face of rpm-venv, for scriptlets in Lua (%post -p <lua>) and for macros that are:
+--
+--     local venv = require "venv"
+--     venv.install{path = "/opt/app1/penv", lock = "/usr/share/app1/requirements.txt",
+--                  wheels = "/usr/share/app1/wheels", offline = true}
+--
+-- Each function is one call of the command, without a shell, and raises an error where that fails.
+-- One source for rpm 4.14 to 6: rpm.spawn is there from 4.20, rpm.execute from 4.16, and before
+-- there are only posix.fork and posix.exec, which newer versions warn of and rpm 6 refuses.
+
+local COMMAND = "/usr/bin/rpm-venv"
+
+-- What rpm.execute and rpm.spawn return on failure differs between versions: nothing, nil or a
+-- number. On success it is 0, or true.
+local function succeeded(result)
+    return result == 0 or result == true
+end
+
+local function fork_and_wait(argv)
+    local child = posix.fork()
+    if child == 0 then
+        posix.exec(table.unpack(argv))
+        os.exit(127)
+    end
+    local pid, reason, status = posix.wait(child)
+    return pid == child and reason == "exited" and status == 0
+end
+
+local function execute(argv)
+    if rpm.spawn then
+        return succeeded(rpm.spawn(argv))
+    elseif rpm.execute then
+        return succeeded(rpm.execute(table.unpack(argv)))
+    end
+    return fork_and_wait(argv)
+end
+
+local function list(value)
+    return type(value) == "table" and value or {value}
+end
+
+-- The options of a call: their names in Lua, the command's letters, and what they take.
+local OPTIONS = {
+    {"lock", "-r", "value"},
+    {"wheels", "-w", "list"},
+    {"python", "-p", "value"},
+    {"site", "-s", "flag"},
+    {"offline", "-o", "flag"},
+    {"extras", "-x", "list"},
+    {"groups", "-g", "list"},
+    {"package", "--package", "value"},
+    {"count", "--count", "value"},
+}
+local ACCEPTS = {
+    install = {
+        lock = true, wheels = true, python = true, site = true, offline = true, extras = true,
+        groups = true, package = true,
+    },
+    remove = {package = true, count = true},
+    verify = {},
+}
+
+local function refuse(verb, text)
+    error("venv." .. verb .. ": " .. text, 0)
+end
+
+local function add_option(argv, option, value)
+    local _, letter, kind = table.unpack(option)
+    if kind == "flag" then
+        argv[#argv + 1] = value and letter or nil
+        return
+    end
+    for _, word in ipairs(kind == "list" and list(value) or {value}) do
+        argv[#argv + 1] = letter
+        argv[#argv + 1] = tostring(word)
+    end
+end
+
+local function check_keys(verb, call)
+    for key in pairs(call) do
+        if key ~= "path" and not ACCEPTS[verb][key] then
+            refuse(verb, "there is no argument " .. tostring(key))
+        end
+    end
+    if type(call.path) ~= "string" then
+        refuse(verb, "path is missing")
+    elseif verb == "install" and type(call.lock) ~= "string" then
+        refuse(verb, "lock is missing")
+    end
+end
+
+local function run(verb, call)
+    if type(call) ~= "table" then
+        refuse(verb, "takes a table, as in venv." .. verb .. "{path = ...}")
+    end
+    check_keys(verb, call)
+    local argv = {COMMAND, verb}
+    for _, option in ipairs(OPTIONS) do
+        if call[option[1]] ~= nil then
+            add_option(argv, option, call[option[1]])
+        end
+    end
+    argv[#argv + 1] = call.path
+    if not execute(argv) then
+        refuse(verb, call.path .. ": failed; the reason is above")
+    end
+end
+
+return {
+    -- Make path the environment that lock describes.
+    install = function(call) run("install", call) end,
+    -- Remove the environment at path; count is the scriptlet's argument, arg[2].
+    remove = function(call) run("remove", call) end,
+    -- Compare the environment at path with its manifest.
+    verify = function(call) run("verify", call) end,
+}

@@ -1,0 +1,161 @@
+"""What a package being built ships for its environments: locks and wheels, read and judged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpm_venv import lock as locks
+from rpm_venv.declaration import Declaration
+from rpm_venv.dependencies import Wheel, common_minors
+from rpm_venv.errors import LockError, Problem, VenvError
+from rpm_venv.interpreter import Interpreter, inspect
+from rpm_venv.lock import Entry, Lock
+from rpm_venv.paths import Layout
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One declaration with its lock, the entries that hold for its Python, and its wheels.
+
+    ``shelves`` has every wheel below each directory of ``-w``, by the directory.
+    """
+
+    declaration: Declaration
+    lock: Lock
+    entries: tuple[Entry, ...]
+    interpreter: Interpreter
+    shelves: Mapping[str, tuple[Wheel, ...]]
+
+    def wheels_of(self, entry: Entry) -> tuple[Wheel, ...]:
+        """The wheels in the package that the lock's entry allows."""
+        return tuple(
+            wheel
+            for shelf in self.shelves.values()
+            for wheel in shelf
+            if wheel.name == entry.name and wheel.sha256 in entry.hashes
+        )
+
+    def minors(self) -> frozenset[int] | None:
+        """The Pythons 3.N that every wheel can be loaded by (``common_minors``)."""
+        return common_minors(map(self._possible, self.entries))
+
+    def _possible(self, entry: Entry) -> tuple[Wheel, ...]:
+        """The wheels that an entry may become, as far as the build can tell; () for unknown."""
+        here = self.wheels_of(entry)
+        if self.declaration.offline or len({w.sha256 for w in here}) == len(set(entry.hashes)):
+            return here
+        return tuple(Wheel.of(file.filename, file.sha256) for file in entry.files)
+
+
+def read(layout: Layout, declaration: Declaration) -> Payload:
+    """What the buildroot holds for a declaration; ``VenvError`` with all that is wrong with it."""
+    lock = _read_lock(layout, declaration)
+    interpreter = inspect(layout, declaration.python)
+    entries = locks.select(lock, interpreter.markers, declaration.extras, declaration.groups)
+    shelves = {directory: _shelf(layout, directory) for directory in declaration.wheels}
+    return Payload(declaration, lock, entries, interpreter, shelves)
+
+
+def _read_lock(layout: Layout, declaration: Declaration) -> Lock:
+    try:
+        data = layout.real(declaration.lock).read_bytes()
+    except OSError as error:
+        raise LockError(
+            f"the lock is not in the buildroot: {error.strerror}",
+            subject=declaration.lock,
+            hint="put it there in %install, or name with -r the file that is",
+        ) from None
+    return locks.parse(data, declaration.lock)
+
+
+def _shelf(layout: Layout, directory: str) -> tuple[Wheel, ...]:
+    real = layout.real(directory)
+    try:
+        names = sorted(name for name in os.listdir(real) if name.endswith(".whl"))
+    except OSError as error:
+        raise VenvError(
+            f"the directory of wheels is not in the buildroot: {error.strerror}",
+            subject=directory,
+            hint="put it there in %install, or leave -w out",
+        ) from None
+    return tuple(_wheel(real / name, directory) for name in names)
+
+
+def _wheel(file: Path, directory: str) -> Wheel:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    try:
+        return Wheel.of(file.name, digest.hexdigest())
+    except ValueError as error:
+        raise VenvError(str(error), subject=f"{directory}/{file.name}") from None
+
+
+def problems(payload: Payload, allowed: Collection[str]) -> list[Problem]:
+    """What is wrong with the wheels of a payload; ``allowed`` are the sha256 of all locks."""
+    return [
+        *_foreign_wheels(payload, allowed),
+        *(_missing_wheels(payload) if payload.declaration.offline else ()),
+        *_python_problems(payload),
+    ]
+
+
+def _foreign_wheels(payload: Payload, allowed: Collection[str]) -> Iterator[Problem]:
+    versions = {entry.name: entry.version for entry in payload.lock.entries}
+    for directory, wheels in payload.shelves.items():
+        for wheel in wheels:
+            if wheel.sha256 in allowed:
+                continue
+            known = versions.get(wheel.name) == wheel.version
+            reason = (
+                f"its sha256 {wheel.sha256} is not in the lock" if known else "no lock names it"
+            )
+            yield Problem(reason, f"{directory}/{wheel.filename}", payload.declaration.lock)
+
+
+def _missing_wheels(payload: Payload) -> Iterator[Problem]:
+    interpreter = payload.interpreter
+    for entry in payload.entries:
+        wheels = payload.wheels_of(entry)
+        if any(wheel.fits(interpreter.tags) for wheel in wheels):
+            continue
+        what = f"{entry.name}=={entry.version}"
+        message = f"-o, and no wheel for {what} in {' '.join(payload.shelves) or 'any -w'}"
+        if wheels:
+            names = ", ".join(wheel.filename for wheel in wheels)
+            message = f"no wheel for {what} fits Python {interpreter.minor} here: {names}"
+        yield Problem(message, entry.where)
+
+
+def _python_problems(payload: Payload) -> Iterator[Problem]:
+    minors = payload.minors()
+    if minors is not None and payload.interpreter.version[1] not in minors:
+        fitting = ", ".join(f"3.{minor}" for minor in sorted(minors)) or "no Python at all"
+        yield Problem(
+            f"the wheels together are for {fitting}, "
+            f"and {payload.declaration.python} is {payload.interpreter.minor}"
+        )
+
+
+def hashes(payloads: Iterable[Payload]) -> frozenset[str]:
+    """Every sha256 that the locks of these payloads allow."""
+    return frozenset(h for payload in payloads for e in payload.lock.entries for h in e.hashes)
+
+
+def placeholder_problem(layout: Layout, path: str) -> Sequence[Problem]:
+    """What stands in the buildroot where the environment's placeholder goes and cannot be one."""
+    real = layout.real(path)
+    if not os.path.lexists(real) or real.is_symlink():
+        return ()
+    return (
+        Problem(
+            "the buildroot has something else than a symbolic link there",
+            path,
+            "leave PATH out in %install: the environment is made on the target",
+        ),
+    )

@@ -1,0 +1,150 @@
+"""``rpm-venv deps``: rpmbuild's view of a package that declares environments.
+
+``--provides``, ``--requires`` and ``--conflicts`` are the dependency generator: locks' names come
+on stdin, dependencies go to stdout. ``--check`` runs after %install and fails the build where a
+declaration and the buildroot disagree. The macros pass every declaration of the spec file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rpm_venv import dependencies, files, payload
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import Problem, VenvError
+from rpm_venv.paths import HOME, Layout, escape
+from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.verbs import options
+
+#: rpm does not look at a generator's exit code; a line that is no dependency fails the build.
+_NO_DEPENDENCY = "*** SCRIPTLET_AND_LOCK_IN_DIFFERENT_PACKAGES ***"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A declaration and the name of the package whose scriptlet makes it."""
+
+    package: str
+    declaration: Declaration
+
+    @property
+    def macro(self) -> str:
+        return f"%venv_install {self.declaration.path}"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    for name in ("check", "provides", "requires", "conflicts"):
+        what.add_argument(f"--{name}", dest="what", action="store_const", const=name)
+    parser.add_argument("--buildroot", metavar="DIR", required=True, help="rpm's %%{buildroot}")
+    parser.add_argument("--owner", metavar="NAME", help="the package that ships the lock")
+    parser.add_argument(
+        "-d",
+        dest="declared",
+        metavar="'-n NAME OPTIONS PATH'",
+        action="append",
+        default=[],
+        type=functools.partial(_declared, type(parser)),
+        help="a declaration, in the options of install; repeatable",
+    )
+
+
+def _declared(parser_class: type[argparse.ArgumentParser], text: str) -> Declared:
+    parser = parser_class(prog="rpm-venv deps -d", allow_abbrev=False)
+    parser.add_argument("-n", dest="name", required=True)
+    options.declaration_arguments(parser)
+    args = parser.parse_args(shlex.split(text))
+    return Declared(args.name, options.declaration(Layout(), args))
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Dependencies on stdout, or what is wrong with the buildroot."""
+    layout = Layout(context.layout.real(os.path.abspath(args.buildroot)))
+    if args.what == "check":
+        return _check(layout, args.declared)
+    shipped = set(_names_on_stdin(layout))
+    declared = [one for one in args.declared if one.declaration.lock in shipped]
+    misplaced = [_misplaced(one, args.owner) for one in declared if args.owner]
+    talk = tuple(line for line in misplaced if line)
+    if talk:
+        return Report(text=(_NO_DEPENDENCY,), talk=talk, exit_code=FAILED)
+    lines = {line for one in declared for line in _lines(args.what, layout, one.declaration)}
+    return Report(data={args.what: sorted(lines)}, text=tuple(sorted(lines)))
+
+
+def _names_on_stdin(layout: Layout) -> Iterator[str]:
+    """The files that rpm asks about, as target paths."""
+    root = str(layout.root)
+    for line in sys.stdin.read().splitlines():
+        yield "/" + line[len(root) :].lstrip("/") if line.startswith(root + "/") else line
+
+
+def _misplaced(declared: Declared, owner: str) -> str:
+    if owner == declared.package:
+        return ""
+    return (
+        f"{declared.macro}: the scriptlet is of the package {declared.package} and the lock "
+        f"{declared.declaration.lock} is in {owner}; both belong in one package "
+        f"(-n says which package the scriptlet is of)"
+    )
+
+
+def _lines(what: str, layout: Layout, declaration: Declaration) -> list[str]:
+    if what == "conflicts":
+        return dependencies.conflicts(declaration.path)
+    shipped = payload.read(layout, declaration)
+    if what == "provides":
+        return dependencies.provides(declaration.path, shipped.entries)
+    return dependencies.requires(declaration, shipped.lock.requires_python, shipped.minors())
+
+
+def _check(layout: Layout, declared: Sequence[Declared]) -> Report:
+    payloads: list[tuple[Declared, payload.Payload]] = []
+    problems: list[Problem] = []
+    for one in declared:
+        problems += _at(one, payload.placeholder_problem(layout, one.declaration.path))
+        try:
+            payloads.append((one, payload.read(layout, one.declaration)))
+        except VenvError as error:
+            problems += _at(one, _all_problems(error))
+    allowed = payload.hashes(shipped for _, shipped in payloads)
+    for one, shipped in payloads:
+        problems += _at(one, payload.problems(shipped, allowed))
+    if problems:
+        raise VenvError("the buildroot is not what the macros declare", problems=problems)
+    for one in declared:
+        _place(layout, one.declaration.path)
+    return Report(data={"declared": [one.declaration.to_json() for one in declared]})
+
+
+def _at(declared: Declared, problems: Sequence[Problem]) -> list[Problem]:
+    """Problems with the macro in front that they come from."""
+    return [
+        Problem(p.message, f"{declared.macro}: {p.where}" if p.where else declared.macro, p.hint)
+        for p in problems
+    ]
+
+
+def _all_problems(error: VenvError) -> list[Problem]:
+    place = ":".join(part for part in (error.subject, error.where) if part)
+    return [Problem(error.message, place, error.hint), *error.problems]
+
+
+def _place(layout: Layout, path: str) -> None:
+    """Put the placeholder for ``%ghost PATH`` into the buildroot: a link, as on the target.
+
+    A ghost has its type from the buildroot, and rpm would unlink what is a link on disk and was
+    packaged as a directory. Relative, because rpmbuild warns of absolute links.
+    """
+    real = layout.real(path)
+    if os.path.lexists(real):
+        return
+    files.make_directory(real.parent)
+    generations = layout.real(HOME / "envs" / escape(path))
+    files.link_atomic(real, os.path.relpath(generations, real.parent))
