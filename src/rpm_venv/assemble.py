@@ -1,0 +1,197 @@
+"""Assembling a generation: a lawful virtual environment (PEP 405) out of the store's objects.
+
+The files of the objects are hardlinked, a directory at a time; what belongs to the environment
+itself is written. Nothing in it depends on anything but the declaration, the objects and the
+interpreter. An edge: writes below the directory it is given.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpm_venv import files, manifest, merge
+from rpm_venv.contents import Contents, Written, contents
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import VenvError
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.manifest import Manifest
+from rpm_venv.paths import Layout
+from rpm_venv.store import StoredFile, StoredObject
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FICLONE = 0x40049409  # linux/fs.h
+_CHUNK = 1 << 20
+_TIMES = (files.MTIME_NS, files.MTIME_NS)
+
+#: What link(2) says where a hardlink cannot be: another filesystem, too many links, a filesystem
+#: without links, fs.protected_hardlinks.
+_CANNOT_LINK = frozenset((errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP))
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A generation on disk: its manifest, and what had to be decided between wheels."""
+
+    manifest: Manifest
+    notes: tuple[str, ...] = ()
+
+
+def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what, into
+    layout: Layout,
+    declaration: Declaration,
+    generation: str,
+    objects: Sequence[StoredObject],
+    interpreter: Interpreter,
+    into: Path,
+) -> Assembly:
+    """Make the tree of a generation in ``into``, an empty directory, for its target path.
+
+    The objects are in the store. ``VenvError`` with every problem where the wheels do not fit
+    together; then nothing was written. What is in ``into`` is not durable yet.
+    """
+    merged = merge.merge(objects, interpreter)
+    if merged.problems:
+        raise VenvError(
+            "the wheels of the lock do not fit into one environment",
+            subject=declaration.path,
+            problems=merged.problems,
+        )
+    target = layout.generation_target(declaration.path, generation)
+    everything = contents(layout, declaration, target, merged, interpreter)
+    _make(layout, into, everything)
+    return Assembly(_manifest(everything), tuple(merged.notes))
+
+
+def _make(layout: Layout, into: Path, everything: Contents) -> None:
+    by_directory: dict[str, list[tuple[str, StoredObject, StoredFile]]] = {}
+    for path, (owner, item) in everything.linked.items():
+        assert isinstance(item, StoredFile)  # noqa: S101  launchers are always written
+        directory, _, name = path.rpartition("/")
+        by_directory.setdefault(directory, []).append((name, owner, item))
+    with files.directory(into, follow=False) as top:
+        os.fchmod(top, 0o755)
+        for directory in everything.directories:
+            os.mkdir(directory, 0o755, dir_fd=top)
+            os.chmod(directory, 0o755, dir_fd=top)
+        with _Linker(layout) as linker:
+            for directory, entries in by_directory.items():
+                linker.fill(top, directory or ".", entries)
+        for path, file in everything.written.items():
+            _write(top, path, file)
+        for path, target in everything.links.items():
+            os.symlink(target, path, dir_fd=top)
+            os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
+        for directory in (*everything.directories, "."):
+            os.utime(directory, ns=_TIMES, dir_fd=top)
+
+
+def _write(top: int, path: str, file: Written) -> None:
+    descriptor = os.open(path, _NEW, file.mode, dir_fd=top)
+    try:
+        os.fchmod(descriptor, file.mode)
+        files.write_all(descriptor, file.data)
+        os.utime(descriptor, ns=_TIMES)
+    finally:
+        os.close(descriptor)
+
+
+class _Linker:
+    """Puts files of objects into directories: by hardlink, or by copy where there can be none."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._source = -1
+        self._source_name: tuple[str, str, str] | None = None
+        self._link = True
+
+    def __enter__(self) -> _Linker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._source >= 0:
+            os.close(self._source)
+            self._source = -1
+
+    def fill(
+        self, top: int, directory: str, entries: Iterable[tuple[str, StoredObject, StoredFile]]
+    ) -> None:
+        """Put the entries of one directory in their place. No file is looked at."""
+        target = os.open(directory, _DIRECTORY, dir_fd=top)
+        try:
+            for name, owner, item in entries:
+                above, _, inside = item.path.rpartition("/")
+                source = self._open(owner.id, item.scheme, above)
+                if self._link:
+                    try:
+                        os.link(inside, name, src_dir_fd=source, dst_dir_fd=target)
+                        continue
+                    except OSError as error:
+                        if error.errno not in _CANNOT_LINK:
+                            raise
+                        self._link = error.errno == errno.EMLINK
+                _copy(source, inside, target, name, item.mode)
+        finally:
+            os.close(target)
+
+    def _open(self, owner: str, scheme: str, directory: str) -> int:
+        """A descriptor of an object's directory; the last one is kept, its files come in a row."""
+        name = (owner, scheme, directory)
+        if name != self._source_name:
+            self._let_go()
+            self._source_name = None
+            place = self._layout.object(owner) / scheme / directory
+            self._source = os.open(place, _DIRECTORY)
+            self._source_name = name
+        return self._source
+
+
+def _copy(source: int, inside: str, target: int, name: str, mode: int) -> None:
+    reader = os.open(inside, _READ, dir_fd=source)
+    try:
+        writer = os.open(name, _NEW, mode, dir_fd=target)
+        try:
+            if not _clone(reader, writer):
+                while chunk := os.read(reader, _CHUNK):
+                    files.write_all(writer, chunk)
+            os.fchmod(writer, mode)
+            os.utime(writer, ns=_TIMES)
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def _clone(reader: int, writer: int) -> bool:
+    """Share the blocks of a file where the filesystem can (btrfs, xfs, between subvolumes too)."""
+    import fcntl
+
+    try:
+        fcntl.ioctl(writer, _FICLONE, reader)
+    except OSError:
+        return False
+    return True
+
+
+def _manifest(everything: Contents) -> Manifest:
+    entry = manifest.Path
+    paths = [entry(path, "dir", 0o755) for path in everything.directories]
+    paths += [
+        entry(path, "file", item.mode, item.size, item.sha256)
+        for path, (_, item) in everything.linked.items()
+        if isinstance(item, StoredFile)
+    ]
+    paths += [
+        entry(path, "file", file.mode, len(file.data), file.sha256.hex())
+        for path, file in everything.written.items()
+    ]
+    paths += [entry(path, "link", digest=target) for path, target in everything.links.items()]
+    return Manifest.of(paths)
