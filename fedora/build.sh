@@ -58,6 +58,6 @@ rpmbuild -ba $guest \
     cat "$work/log" >&2
     exit 1
 }
-rm -f "$dist"/*.rpm
+rm -f "$dist"/venv-rpm-macros-*.rpm "$dist"/rpm-venv-*.rpm
 mv "$work"/out/*.rpm "$dist"
 ls "$dist"/*.rpm

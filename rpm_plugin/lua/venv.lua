@@ -4,35 +4,32 @@
 --     venv.install{path = "/opt/app1/penv", lock = "/usr/share/app1/requirements.txt",
 --                  wheels = "/usr/share/app1/wheels", offline = true}
 --
--- Each function is one call of the command, without a shell, and raises an error where that fails.
--- One source for rpm 4.14 to 6: rpm.spawn is there from 4.20, rpm.execute from 4.16, and before
--- there are only posix.fork and posix.exec, which newer versions warn of and rpm 6 refuses.
+-- Each function is one call of the command and raises an error where that fails. One source for
+-- rpm 4.14 to 6: rpm.spawn is there from 4.20 and rpm.execute from 4.16. Before there are posix.fork,
+-- posix.exec and a posix.wait that does not tell how the child ended (luaext/lposix.c), so there it
+-- is Lua's own os.execute, which alone does tell, by way of a shell.
 
 local COMMAND = "/usr/bin/rpm-venv"
 
--- What rpm.execute and rpm.spawn return on failure differs between versions: nothing, nil or a
--- number. On success it is 0, or true.
-local function succeeded(result)
-    return result == 0 or result == true
-end
-
-local function fork_and_wait(argv)
-    local child = posix.fork()
-    if child == 0 then
-        posix.exec(table.unpack(argv))
-        os.exit(127)
+local function quoted(argv)
+    local words = {}
+    for _, word in ipairs(argv) do
+        words[#words + 1] = "'" .. word:gsub("'", "'\\''") .. "'"
     end
-    local pid, reason, status = posix.wait(child)
-    return pid == child and reason == "exited" and status == 0
+    return table.concat(words, " ")
 end
 
+-- On failure the versions of rpm return nil, false or a number that is not 0; on success 0 or true.
 local function execute(argv)
+    local result
     if rpm.spawn then
-        return succeeded(rpm.spawn(argv))
+        result = rpm.spawn(argv)
     elseif rpm.execute then
-        return succeeded(rpm.execute(table.unpack(argv)))
+        result = rpm.execute(table.unpack(argv))
+    else
+        result = os.execute(quoted(argv))
     end
-    return fork_and_wait(argv)
+    return result == 0 or result == true
 end
 
 local function list(value)
