@@ -13,5 +13,6 @@ database of its own and a ``file://`` repository. Tests and the demo use the sam
 from tests.host.host import CommandFailed, Host, Result
 from tests.host.hosts import Base, Hosts
 from tests.host.rpmtools import RpmTools
+from tests.host.snapshot import Snapshot
 
-__all__ = ["Base", "CommandFailed", "Host", "Hosts", "Result", "RpmTools"]
+__all__ = ["Base", "CommandFailed", "Host", "Hosts", "Result", "RpmTools", "Snapshot"]

@@ -9,14 +9,15 @@ from typing import Any
 
 from tests.host.host import Host
 from tests.host.realwheels import RealWheels
-from tests.host.wheels import Wheel, make_lock
+from tests.host.wheels import Wheel, make_lock, make_wheel
 
 
 @dataclass(frozen=True)
 class Application:
     """One version of a package with one environment, after the example in the README.
 
-    ``wheels`` are made here or real. The switches leave the blocks that are not the opt-in out.
+    ``wheels`` are made here or real, and part of the package unless ``ship`` is false. The other
+    switches leave the blocks that are not the opt-in out.
     ``sections`` adds text to a section (``{"%post": "echo done"}``; ``""`` is the preamble), after
     the macro's line; ``before`` adds it in front. ``sources`` are further files for SOURCES.
     """
@@ -25,8 +26,10 @@ class Application:
     version: str = "1"
     path: str = "/opt/app1/penv"
     wheels: tuple[Wheel, ...] | RealWheels = ()
+    ship: bool = True
     options: str = "-o"
     check: bool = False
+    post: bool = True
     verify: bool = True
     ghost: bool = True
     sections: Mapping[str, str] = field(default_factory=dict)
@@ -45,14 +48,16 @@ class Application:
     def all_sources(self) -> dict[str, str | bytes | Path]:
         """What goes to SOURCES: the lock, a directory of wheels, and ``sources``."""
         if isinstance(self.wheels, RealWheels):
-            lock: dict[str, str | bytes | Path] = {
+            return {
                 "requirements.txt": self.wheels.lock,
                 "wheels": self.wheels.wheels,
+                **self.sources,
             }
-        else:
-            lock = {f"wheels/{wheel.filename}": wheel.content for wheel in self.wheels}
-            lock["requirements.txt"] = make_lock(self.wheels)
-        return {**lock, **self.sources}
+        return {
+            "requirements.txt": make_lock(self.wheels),
+            **{f"wheels/{wheel.filename}": wheel.content for wheel in self.wheels},
+            **self.sources,
+        }
 
     def spec(self) -> str:
         """The spec file."""
@@ -67,7 +72,8 @@ class Application:
 
     def _sections(self) -> dict[str, str]:
         share = f"%{{_datadir}}/{self.name}"
-        ours = f"-r {share}/requirements.txt -w {share}/wheels {self.options}".strip()
+        wheels = f"-w {share}/wheels" if self.ship else ""
+        ours = " ".join(f"-r {share}/requirements.txt {wheels} {self.options}".split())
         sections = {
             "": (
                 f"Name: {self.name}\nVersion: {self.version}\nRelease: 1\n"
@@ -77,9 +83,8 @@ class Application:
             ),
             "%description": "%{summary}.",
             "%install": (
-                f"mkdir -p %{{buildroot}}{share}/wheels\n"
-                f"cp %{{SOURCE1}} %{{buildroot}}{share}/\n"
-                f"cp %{{_sourcedir}}/wheels/* %{{buildroot}}{share}/wheels/"
+                f"install -D -m 0644 %{{SOURCE1}} %{{buildroot}}{share}/requirements.txt\n"
+                + (f"cp -r %{{_sourcedir}}/wheels %{{buildroot}}{share}/" if self.ship else "")
             ),
             "%pre": f"%venv_check -r %{{SOURCE1}} {self.options} {self.path}",
             "%post": f"%venv_install {ours} {self.path}",
@@ -87,8 +92,8 @@ class Application:
             "%verifyscript": f"%venv_verify {self.path}",
             "%files": share + (f"\n%ghost {self.path}" if self.ghost else ""),
         }
-        left_out = {"%pre": not self.check, "%verifyscript": not self.verify}
-        return {name: body for name, body in sections.items() if not left_out.get(name)}
+        wanted = {"%pre": self.check, "%post": self.post, "%verifyscript": self.verify}
+        return {name: body for name, body in sections.items() if wanted.get(name, True)}
 
     def _architecture(self) -> str:
         names = (
@@ -97,3 +102,18 @@ class Application:
             else [wheel.filename for wheel in self.wheels]
         )
         return "BuildArch: noarch\n" if all(name.endswith("-any.whl") for name in names) else ""
+
+
+def tiny_application(version: str = "1", name: str = "app1", **fields: Any) -> Application:
+    """An application of one small wheel, whose command prints its name and version."""
+    wheel = make_wheel(name, version, scripts={name: f"{name}:main"})
+    wanted = {"path": f"/opt/{name}/penv", "wheels": (wheel,), **fields}
+    return Application(name=name, version=version, **wanted)
+
+
+def answer(host: Host, path: str = "/opt/app1/penv", command: str = "app1") -> str:
+    """What a tiny application's command prints; ``nothing there`` when it is not there."""
+    program = f"{path}/bin/{command}"
+    if not host.exists(path) or not host.exists(program):
+        return "nothing there"
+    return host.run(program, user=65534).stdout.strip()

@@ -1,0 +1,47 @@
+"""Fixtures of the transactions tests: packages that are built once, whoever asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.host import Host, Snapshot
+from tests.host.applications import Application
+
+#: Made by the runtime's first call, owned by its package, gone with it.
+_RUNTIME = {"/usr/lib/rpm-venv/lock"}
+
+Build = Callable[[Application], Path]
+Leftovers = Callable[[], Snapshot]
+
+
+@pytest.fixture(scope="session")
+def build(build_host: Host) -> Build:
+    """Build an application's RPM; the same application is built once in a run."""
+    built: dict[str, Path] = {}
+
+    def build_once(application: Application) -> Path:
+        key = f"{application.spec()}{sorted(map(str, application.all_sources().items()))}"
+        if key not in built:
+            built[key] = application.build(build_host)
+        return built[key]
+
+    return build_once
+
+
+@pytest.fixture
+def leftovers(host: Host) -> Leftovers:
+    """What is on the host now and was not, or not so, when the test began."""
+    before = host.snapshot()
+
+    def difference() -> Snapshot:
+        now = host.snapshot()
+        return {
+            path: now.get(path, "as before the base")
+            for path in {*before, *now} - _RUNTIME
+            if before.get(path) != now.get(path)
+        }
+
+    return difference

@@ -1,0 +1,159 @@
+"""Which package an environment belongs to, and what happens when paths and packages move."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.host import Host
+from tests.host.applications import answer, tiny_application
+from tests.transactions.conftest import Build, Leftovers
+
+
+def _environments(host: Host) -> dict[str, Any]:
+    """What ``rpm-venv list`` says, by path."""
+    said = json.loads(host.run("rpm-venv", "--json", "list").stdout)
+    return {environment["path"]: environment for environment in said["environments"]}
+
+
+def test_the_package_that_owns_an_environment_is_known(host: Host, build: Build) -> None:
+    host.publish(build(tiny_application("1")))
+    host.dnf("install", "app1")
+    assert _environments(host)["/opt/app1/penv"]["package"] == "app1-1-1.noarch"
+    assert "app1-1-1.noarch" in host.run("rpm-venv", "list").stdout
+    assert "app1-1-1.noarch" in host.run("rpm-venv", "show", "/opt/app1/penv").stdout
+    assert host.rpm("-qf", "/opt/app1/penv").stdout == "app1-1-1.noarch\n"
+
+
+def test_one_package_has_several_environments(
+    host: Host, build: Build, leftovers: Leftovers
+) -> None:
+    lock = "-r %{_datadir}/app1/requirements.txt -w %{_datadir}/app1/wheels -o"
+    application = tiny_application(
+        sections={
+            "%post": f"%venv_install {lock} /opt/app1/second",
+            "%postun": "%venv_remove /opt/app1/second",
+            "%verifyscript": "%venv_verify /opt/app1/second",
+            "%files": "%ghost /opt/app1/second",
+        }
+    )
+    host.publish(build(application))
+    host.dnf("install", "app1")
+    assert answer(host) == answer(host, "/opt/app1/second") == "app1 1"
+    assert sorted(_environments(host)) == ["/opt/app1/penv", "/opt/app1/second"]
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
+
+
+def test_the_environment_of_a_subpackage(
+    host: Host, build_host: Host, leftovers: Leftovers
+) -> None:
+    application = tiny_application(
+        sections={"": "%package web\nSummary: A part\n%description web\n%{summary}.\n"}
+    )
+    spec = application.spec()
+    for section in ("%post", "%postun", "%verifyscript", "%files"):
+        spec = spec.replace(f"\n{section}\n", f"\n{section} web\n")
+    for macro in ("%venv_install", "%venv_remove"):
+        spec = spec.replace(macro, f"{macro} -n app1-web")
+    (package,) = build_host.build(spec, application.all_sources())
+    host.publish(package)
+    host.dnf("install", "app1-web")
+    assert answer(host) == "app1 1"
+    assert _environments(host)["/opt/app1/penv"]["package"] == "app1-web-1-1.noarch"
+    host.dnf("remove", "app1-web")
+    assert leftovers() == {}
+
+
+def test_rpm_itself_refuses_a_second_package_on_one_path(host: Host, build: Build) -> None:
+    first = build(tiny_application())
+    second = build(tiny_application(name="app2", path="/opt/app1/penv"))
+    host.publish(first, second)
+    host.dnf("install", "app1")
+    by_rpm = host.rpm("-i", host.repository_path(second), check=False)
+    assert by_rpm.code != 0
+    assert "venv(/opt/app1/penv) conflicts with" in by_rpm.stderr
+    by_dnf = host.dnf("install", "app2", check=False)
+    assert by_dnf.code != 0
+    assert "conflicts with venv(/opt/app1/penv)" in by_dnf.stderr
+    assert answer(host) == "app1 1"
+
+
+@pytest.mark.parametrize("ghost", [True, False], ids=["ghost", "no ghost"])
+def test_a_rename_by_obsoletes_keeps_the_environment(
+    host: Host, build: Build, leftovers: Leftovers, ghost: bool
+) -> None:
+    host.publish(build(tiny_application("1", ghost=ghost)))
+    host.dnf("install", "app1")
+    renamed = tiny_application(
+        "2",
+        name="app2",
+        path="/opt/app1/penv",
+        ghost=ghost,
+        sections={"": "Obsoletes: app1 < 2\nProvides: app1 = 2"},
+    )
+    host.publish(build(renamed))
+    host.dnf("upgrade")
+    assert answer(host, command="app2") == "app2 2"
+    assert _environments(host)["/opt/app1/penv"]["package"] == "app2-2-1.noarch"
+    assert host.rpm("-V", "app2").stderr == ""
+    host.dnf("remove", "app2")
+    assert leftovers() == {}
+
+
+@pytest.mark.parametrize("ghost", [True, False], ids=["ghost", "no ghost"])
+def test_an_environment_that_moves_in_an_upgrade_leaves_nothing_behind(
+    host: Host, build: Build, leftovers: Leftovers, ghost: bool
+) -> None:
+    host.publish(build(tiny_application("1", ghost=ghost)))
+    host.dnf("install", "app1")
+    host.publish(build(tiny_application("2", path="/srv/app1/venv", ghost=ghost)))
+    host.dnf("upgrade")
+    assert answer(host, "/srv/app1/venv") == "app1 2"
+    assert not host.exists("/opt/app1")
+    assert sorted(_environments(host)) == ["/srv/app1/venv"]
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
+
+
+def test_empty_parent_directories_go_and_others_stay(host: Host, build: Build) -> None:
+    host.write("/opt/theirs/file", "kept")
+    host.mkdir("/opt/existed")
+    host.publish(
+        build(tiny_application(path="/opt/a/b/c/penv")),
+        build(tiny_application(name="app2", path="/opt/theirs/penv")),
+        build(tiny_application(name="app3", path="/opt/existed/penv")),
+    )
+    host.dnf("install", "app1", "app2", "app3")
+    host.dnf("remove", "app1", "app2", "app3")
+    assert not host.exists("/opt/a")
+    assert host.read("/opt/theirs/file") == "kept"
+    assert not host.exists("/opt/theirs/penv")
+    assert host.exists("/opt/existed")
+    assert not host.exists("/opt/existed/penv")
+
+
+def test_erase_without_scriptlets_takes_the_path_and_the_rest_can_be_asked_for(
+    host: Host, build: Build, leftovers: Leftovers
+) -> None:
+    host.publish(build(tiny_application()))
+    host.dnf("install", "app1")
+    host.rpm("-e", "--noscripts", "app1")
+    assert not host.exists("/opt/app1/penv")
+    assert sorted(_environments(host)) == ["/opt/app1/penv"]
+    host.run("rpm-venv", "remove", "/opt/app1/penv")
+    assert leftovers() == {}
+
+
+def test_a_package_that_rpm_does_not_see_works_the_same(
+    host: Host, build: Build, leftovers: Leftovers
+) -> None:
+    """The two lines of the opt-in alone: no ``%ghost`` and no ``%verifyscript``."""
+    for version in ("1", "2"):
+        host.publish(build(tiny_application(version, ghost=False, verify=False)))
+        host.dnf("install", "app1")
+        assert answer(host) == f"app1 {version}"
+    host.dnf("remove", "app1")
+    assert leftovers() == {}

@@ -1,0 +1,113 @@
+"""``rpm -V`` sees every change, and ``%venv_check`` refuses before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.host import Host
+from tests.host.applications import answer, tiny_application
+from tests.host.wheels import make_wheel
+from tests.transactions.conftest import Build, Leftovers
+
+_MODULE = "/opt/app1/penv/lib/python{minor}/site-packages/app1.py"
+
+
+def _module(host: Host) -> str:
+    return _MODULE.format(minor=".".join(host.python_version().split(".")[:2]))
+
+
+def _byte_code(host: Host) -> str:
+    pattern = _module(host).replace("app1.py", "__pycache__/app1.*.pyc")
+    return host.shell(f"ls {pattern}").stdout.strip()
+
+
+def _change_content(host: Host) -> str:
+    host.shell(f"echo '# tampered' >> {_module(host)}")
+    return _module(host)
+
+
+def _change_byte_code(host: Host) -> str:
+    host.shell(f"printf x >> {_byte_code(host)}")
+    return _byte_code(host)
+
+
+def _change_mode(host: Host) -> str:
+    host.run("chmod", "0666", _module(host))
+    return _module(host)
+
+
+def _change_owner(host: Host) -> str:
+    host.run("chown", "nobody", _module(host))
+    return _module(host)
+
+
+def _remove(host: Host) -> str:
+    host.path(_module(host)).unlink()
+    return _module(host)
+
+
+def _add(host: Host) -> str:
+    added = _module(host).replace("app1.py", "added.py")
+    host.write(added, "import app1\n")
+    return added
+
+
+def _redirect(host: Host) -> str:
+    host.shell("ln -sfn /bin/sh /opt/app1/penv/bin/python3")
+    return "/opt/app1/penv/bin/python3"
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [_change_content, _change_byte_code, _change_mode, _change_owner, _remove, _add, _redirect],
+    ids=["content", "byte code", "mode", "owner", "missing", "added", "link"],
+)
+def test_rpm_verify_finds_what_was_tampered_with(
+    host: Host, build: Build, tamper: Callable[[Host], str]
+) -> None:
+    host.publish(build(tiny_application()))
+    host.dnf("install", "app1")
+    clean = host.rpm("-V", "app1")
+    assert (clean.stdout, clean.stderr) == ("", "")
+    path = tamper(host)
+    found = host.rpm("-V", "app1", check=False)
+    assert found.code == 1
+    assert path.rsplit("/", 1)[1] in found.stderr
+
+
+def test_an_environment_that_is_gone_is_found_missing(host: Host, build: Build) -> None:
+    host.publish(build(tiny_application()))
+    host.dnf("install", "app1")
+    host.path("/opt/app1/penv", follow=False).unlink()
+    found = host.rpm("-V", "app1", check=False)
+    assert found.code == 1
+    assert "/opt/app1/penv" in found.stderr
+
+
+def test_check_in_pre_keeps_the_old_version_and_writes_nothing(host: Host, build: Build) -> None:
+    host.publish(build(tiny_application("1")))
+    host.dnf("install", "app1")
+    before = host.snapshot()
+    never = make_wheel("app1", "2", tag="cp27-cp27mu-win32")
+    refused = build(tiny_application("2", wheels=(never,), check=True))
+    host.publish(refused)
+    result = host.rpm("-U", "--nodeps", host.repository_path(refused), check=False)
+    assert result.code != 0
+    said = [line for line in result.stderr.splitlines() if "rpm-venv:" in line]
+    assert said
+    assert "app1" in said[0]
+    assert answer(host) == "app1 1"
+    assert host.snapshot() == before
+
+
+def test_check_in_pre_lets_a_sound_package_pass(
+    host: Host, build: Build, leftovers: Leftovers
+) -> None:
+    for version in ("1", "2"):
+        host.publish(build(tiny_application(version, check=True)))
+        host.dnf("install", "app1")
+        assert answer(host) == f"app1 {version}"
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
