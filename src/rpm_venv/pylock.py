@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _WHEEL = re.compile(r"[A-Za-z0-9_.!+-]+\.whl", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_CONDITION = re.compile(r"\b(?:extras|dependency_groups)\b")
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -106,10 +107,24 @@ def _wheels(package: Package) -> Iterator[tuple[str, PackageWheel | PackageArchi
 
 
 def _archive_name(archive: PackageArchive) -> str:
+    return re.split(r"[/\\]", archive.path)[-1] if archive.path else _name_at(archive.url or "")
+
+
+def _name_at(url: str) -> str:
     from urllib.parse import unquote, urlsplit
 
-    path = archive.path or unquote(urlsplit(archive.url or "").path)
-    return re.split(r"[/\\]", path)[-1]
+    try:
+        return unquote(urlsplit(url).path).rpartition("/")[2]
+    except ValueError:
+        return ""
+
+
+def wheel_at(url: str, sha256: str) -> LockedFile | None:
+    """The wheel that an index or a directory has at this URL, if it is one."""
+    name = _name_at(url)
+    if not _WHEEL.fullmatch(name) or not _SHA256.fullmatch(sha256):
+        return None
+    return LockedFile(name, sha256.lower(), _public(url))
 
 
 def _file(wheel: PackageWheel | PackageArchive, where: str) -> LockedFile | Problem:
@@ -229,13 +244,18 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def requirements(lock: Lock) -> Iterable[str]:
-    """The distributions of a lock as requirement lines, to resolve them again.
+def is_conditional(entry: Entry) -> bool:
+    """Whether an entry's marker asks for an extra or a group, which only a pylock.toml can say."""
+    return bool(_CONDITION.search(str(entry.marker or "")))
 
-    A marker that asks for an extra or a group has no meaning there and is left out.
+
+def requirements(entries: Iterable[Entry]) -> Iterator[str]:
+    """The distributions of a lock as lines of a requirements.txt, to resolve them again.
+
+    Extras and groups have no meaning there: what they bring is asked for whatever the condition.
     """
-    for entry in lock.entries:
-        marker = str(entry.marker or "")
-        plain = marker and not re.search(r"\b(extras|dependency_groups)\b", marker)
-        pinned = f"{entry.name}=={entry.version}" if str(entry.version) != "0" else entry.name
-        yield f"{pinned} ; {marker}" if plain else pinned
+    for entry in entries:
+        unversioned = str(entry.version) == "0" and entry.source
+        pinned = entry.name if unversioned else f"{entry.name}=={entry.version}"
+        plain = entry.marker is not None and not is_conditional(entry)
+        yield f"{pinned} ; {entry.marker}" if plain else pinned

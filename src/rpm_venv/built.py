@@ -1,0 +1,103 @@
+"""A wheel that the author built: what a lock must know of it. An edge: reads the file.
+
+This is the author's own file on the author's machine; what a lock names on the target is read by
+confined children only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rpm_venv.entry import Entry, LockedFile
+from rpm_venv.errors import Problem, WheelError, first_line
+from rpm_venv.requirements import normalized
+
+if TYPE_CHECKING:
+    from packaging.metadata import RawMetadata
+    from packaging.requirements import Requirement
+
+    from rpm_venv.interpreter import Interpreter
+
+_MAX_METADATA = 4 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Built:
+    """A wheel at hand: its entry of a lock, its tags, and what its METADATA asks for."""
+
+    path: Path
+    entry: Entry
+    tags: frozenset[str]
+    requires: tuple[Requirement, ...]
+    requires_python: str
+
+    @property
+    def requirement(self) -> str:
+        """The wheel as a line of a requirements.txt, for a resolver."""
+        return f"{self.entry.name} @ {self.path.absolute().as_uri()}"
+
+
+def read(path: Path) -> Built:
+    """The wheel at ``path``; ``WheelError`` if it is none."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import parse_wheel_filename
+
+    try:
+        name, version, _, tags = parse_wheel_filename(path.name)
+        data = path.read_bytes()
+        metadata = _metadata(path)
+        requires = tuple(Requirement(text) for text in metadata.get("requires_dist", ()))
+    except OSError as error:
+        raise WheelError(error.strerror or "not readable", subject=str(path)) from None
+    except (ValueError, KeyError, InvalidRequirement, zipfile.BadZipFile) as error:
+        raise WheelError(f"not a wheel: {first_line(error)}", subject=str(path)) from None
+    if normalized(metadata.get("name", "")) != name:
+        raise WheelError("its METADATA has another name", subject=str(path))
+    digest = hashlib.sha256(data).hexdigest()
+    entry = Entry(name, version, (digest,), files=(LockedFile(path.name, digest),), where=path.name)
+    python = metadata.get("requires_python", "")
+    return Built(path, entry, frozenset(map(str, tags)), requires, python)
+
+
+def _metadata(path: Path) -> RawMetadata:
+    from packaging.metadata import parse_email
+
+    with zipfile.ZipFile(path) as wheel:
+        names = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        names = [name for name in names if name.count("/") == 1]
+        if len(names) != 1 or wheel.getinfo(names[0]).file_size > _MAX_METADATA:
+            raise ValueError("it has no METADATA")
+        return parse_email(wheel.read(names[0]))[0]
+
+
+def misfits(built: Built, interpreter: Interpreter) -> Iterator[Problem]:
+    """Why a wheel is not for an interpreter."""
+    from packaging.specifiers import SpecifierSet
+
+    if built.tags.isdisjoint(interpreter.tags):
+        tag = sorted(built.tags)[0]
+        yield Problem(f"a wheel for {tag}, which Python {interpreter.minor} here does not take")
+    python = interpreter.markers["python_full_version"].rstrip("+")
+    if not SpecifierSet(built.requires_python).contains(python, prereleases=True):
+        yield Problem(f"it is for Python {built.requires_python}")
+
+
+def missing(
+    built: Built, entries: Iterable[Entry], markers: Mapping[str, str]
+) -> Iterator[Problem]:
+    """What the wheel needs and these entries, all of which hold, do not have."""
+    versions = {entry.name: entry.version for entry in entries}
+    for requirement in built.requires:
+        if requirement.marker and not requirement.marker.evaluate(dict(markers)):
+            continue
+        version = versions.get(normalized(requirement.name))
+        if version is None:
+            yield Problem(f"it needs {requirement}, and the lock does not have it")
+        elif not requirement.specifier.contains(version, prereleases=True):
+            found = f"{requirement.name} {version}"
+            yield Problem(f"it needs {requirement}, and the lock has {found}")
