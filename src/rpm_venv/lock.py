@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv import requirements
-from rpm_venv.entry import Entry, Lock, LockedFile
+from rpm_venv.locked import Entry, Lock, LockedFile
 from rpm_venv.errors import LockError, Problem, first_line
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Lock", "LockedFile", "command", "condense", "parse", "read", "select"]
 
 MAX_SIZE = 8 << 20  # bytes; 400 distributions with every wheel ever built are below 2 MiB
+_LOCK_VERSION = re.compile(r"^[ \t]*lock-version[ \t]*=[^=]", re.MULTILINE)
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 #: What to do about a distribution that has no wheel: root never runs a build.
 HOW_TO_BUILD = (
@@ -31,8 +32,8 @@ def parse(data: bytes, filename: str) -> Lock:
     """The lock in ``data``; ``filename`` decides the format and names it in errors.
 
     ``pylock.toml`` and ``pylock.NAME.toml`` are PEP 751's format, anything else is a
-    requirements.txt; what ``condense`` gives is recognized by its first line where the name is
-    ``-``. ``LockError`` with every problem of the file, each with its place, and the
+    requirements.txt; where the name is ``-`` (from stdin), the key that every pylock.toml has
+    tells. ``LockError`` with every problem of the file, each with its place, and the
     ``rpm-venv lock`` command that makes a good lock out of it.
     """
     lock, problems = read(data, filename)
@@ -54,7 +55,7 @@ def read(data: bytes, filename: str) -> tuple[Lock, list[Problem]]:
     text = _text(data)
     if isinstance(text, Problem):
         return Lock(filename, digest, ()), [text]
-    if is_pylock(filename) or (filename == "-" and text.startswith("lock-version")):
+    if is_pylock(filename) or (filename == "-" and _LOCK_VERSION.search(text)):
         from rpm_venv import pylock
 
         lock, problems = pylock.read(text, filename)
@@ -211,7 +212,7 @@ def _python(markers: Mapping[str, str]) -> str:
 
 
 def condense(lock: Lock) -> str:
-    """The lock without what only people read, in its own format; ``parse`` knows it as ``-``."""
+    """The lock without what only people read, in its own format."""
     if lock.pylock:
         from rpm_venv import pylock
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rpm_venv.entry import Entry, Lock, LockedFile
+from rpm_venv.locked import Entry, Lock, LockedFile
 from rpm_venv.errors import Problem
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from rpm_venv.entry import Entry, Lock
+from rpm_venv.locked import Entry, Lock
 from rpm_venv.errors import Problem
 
 if TYPE_CHECKING:
@@ -100,14 +100,14 @@ def _entry(line: str, where: str, markers: dict[str, Marker | str]) -> Entry | l
     head, *hashes = line.replace("\t", " ").split(" --hash=")
     match = _HEAD.fullmatch(head.rstrip(" ")) if "${" not in head else None
     hashes = [value.strip(" ") for value in hashes]
-    wrong = [] if match else [_foreign(head)]
+    wrong = [] if match else [_foreign(head) + ("" if hashes else ", and has no hash")]
     if match:
         wrong.extend(_version_problem(match["version"]))
         marker = _marker(match["marker"], markers)
         if isinstance(marker, str):
             wrong.append(marker)
-    if not hashes and not head.startswith("-"):
-        wrong.append(f"{_quoted(head)} has no --hash=sha256:…")
+        if not hashes:
+            wrong.append(f"{_quoted(head)} has no --hash=sha256:…")
     wrong.extend(_hash_problem(value) for value in hashes if not _HASH.fullmatch(value))
     if wrong or not match or isinstance(marker, str):
         return [Problem(message, where) for message in wrong]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rpm_venv import pylock
-from rpm_venv.entry import Entry
+from rpm_venv.locked import Entry
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.lock import HOW_TO_BUILD

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rpm_venv import built, exact, lock, pylock, requirements, resolve
 from rpm_venv.built import Built
-from rpm_venv.entry import Lock
+from rpm_venv.locked import Lock
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.files import write_atomic
 from rpm_venv.interpreter import Interpreter, inspect
@@ -138,7 +138,7 @@ def _report(made: Lock, args: argparse.Namespace, answer: resolve.Answer | None 
         raise VenvError(f"cannot be written: {error.strerror}", subject=args.target) from None
     count = len({entry.name for entry in made.entries})
     how = f", resolved by {answer.by}" if answer else ""
-    return Report(data, talk=(f"{args.target}: {count} distributions{how}",))
+    return Report(data, talk=(f"{args.target}: {count} distribution{'s' * (count != 1)}{how}",))
 
 
 def _text(made: Lock, args: argparse.Namespace, answer: resolve.Answer | None) -> str:
