@@ -26,7 +26,10 @@ def read(layout: Layout, path: str) -> Environment | None:
     except FileNotFoundError:
         return None
     try:
-        return Environment.from_json(json.loads(data))
+        environment = Environment.from_json(json.loads(data))
+        if environment.path != path:
+            raise ValueError(f"it says that it is of {environment.path}")
+        return environment
     except (ValueError, KeyError, TypeError, VenvError) as error:
         raise VenvError(
             f"the state of this environment is damaged: {error}",

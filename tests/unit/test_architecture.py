@@ -1,0 +1,127 @@
+"""The shape of the source: imports go one way, and each kind of effect has its own modules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "rpm_venv"
+
+#: Every module, from the types at the bottom to the command line. A module imports only modules of
+#: rows below its own; docs/architecture.md tells what the rows are.
+ROWS = (
+    ("types", "errors paths report declaration wheel manifest"),
+    ("confined", "confined.*"),
+    ("edges", "files interpreter rpmdb sandbox"),
+    ("locks", "requirements pylock lock"),
+    ("knowledge", "generation environment resolve"),
+    ("store", "store"),
+    ("stages", "fetch launchers startup activate merge contents entry assemble generations state"),
+    ("plan", "plan"),
+    ("facts", "survey occupancy choose dependencies"),
+    ("apply", "apply"),
+    ("verbs", "verbs.*"),
+    ("command", "cli __main__"),
+)
+
+#: Which modules may do what. Everything else is a pure function of its arguments.
+RUNS_PROGRAMS = {"interpreter", "sandbox", "fetch", "resolve"}
+WRITES = {"files", "store", "assemble", "generations", "state", "apply", "fetch", "sandbox"}
+PRINTS = {"cli", "__main__"}
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(file.relative_to(SOURCE).with_suffix("").parts): file
+        for file in sorted(SOURCE.rglob("*.py"))
+        if file.name != "__init__.py"
+    }
+
+
+def row(module: str) -> int:
+    """The row a module stands in; a module that is in none has no place yet."""
+    folder = module.partition(".")[0] + ".*" if "." in module else module
+    for number, (_, names) in enumerate(ROWS):
+        if module in names.split() or folder in names.split():
+            return number
+    raise AssertionError(f"{module} has no row: say in ROWS where it belongs")
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module of ours that a module imports, also inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rpm_venv"):
+            package = (node.module or "").partition(".")[2]
+            known = modules()
+            for alias in node.names:
+                inside = f"{package}.{alias.name}".lstrip(".")
+                if inside in known or package:
+                    yield inside if inside in known else package
+
+
+def calls(tree: ast.AST) -> Iterator[str]:
+    """The dotted name of everything a module calls."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_one_way(module: str) -> None:
+    here = row(module)
+    upward = [
+        other
+        for other in imported(ast.parse(modules()[module].read_text()))
+        if row(other) > here or (row(other) == here and ROWS[here][0] in ("edges", "facts"))
+    ]
+    own_row = ROWS[here][0]
+    assert not upward, f"{module} (row {own_row}) imports {upward} from above or beside"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_programs_are_run_where_they_may_be(module: str) -> None:
+    tree = ast.parse(modules()[module].read_text())
+    running = {"os.fork", "os.execv", "os.execve", "os.system", "os.popen", "os.posix_spawn"}
+    found = {name for name in calls(tree) if name in running or name.startswith("subprocess.")}
+    if module not in RUNS_PROGRAMS and not module.startswith("confined."):
+        assert not found
+
+
+@pytest.mark.parametrize("module", modules())
+def test_files_are_written_where_they_may_be(module: str) -> None:
+    tree = ast.parse(modules()[module].read_text())
+    changing = (
+        "os.rename os.replace os.unlink os.remove os.mkdir os.makedirs os.rmdir os.symlink os.link "
+        "os.chmod os.chown os.utime os.truncate shutil.rmtree shutil.copy shutil.move"
+    ).split()
+    methods = ("write_text", "write_bytes", "unlink", "mkdir", "rmdir", "symlink_to", "rename")
+    found = {name for name in calls(tree) if name in changing}
+    found |= {name for name in calls(tree) if name.rpartition(".")[2] in methods}
+    author_side = module in ("verbs.lock", "verbs.deps", "resolve")
+    if module not in WRITES and not module.startswith("confined.") and not author_side:
+        assert not found
+
+
+@pytest.mark.parametrize("module", modules())
+def test_only_the_command_line_prints_and_exits(module: str) -> None:
+    found = {name for name in calls(ast.parse(modules()[module].read_text()))}
+    if module not in PRINTS and not module.startswith("confined."):
+        assert not found & {"print", "sys.exit", "exit"}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_the_network_is_left_to_pip(module: str) -> None:
+    tree = ast.parse(modules()[module].read_text())
+    names = {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    if module != "sandbox" and not module.startswith("confined."):
+        assert not names & {"socket", "urllib.request", "http.client", "ssl"}
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "base"}
+    assert not vague & {module.rpartition(".")[2] for module in modules()}

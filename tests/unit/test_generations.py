@@ -1,0 +1,165 @@
+"""Generations on disk: what stands at a path, the switch, and what is put aside or removed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import files, generations
+from rpm_venv.errors import VenvError
+from rpm_venv.generation import Generation, Live
+from rpm_venv.manifest import Manifest
+from rpm_venv.manifest import Path as ManifestPath
+from rpm_venv.paths import Layout
+
+PATH = "/opt/app1/penv"
+ONE, TWO = "1" * 20, "2" * 20
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path)
+    layout.real(PATH).parent.mkdir(parents=True)
+    for name in (ONE, TWO):
+        about = generations.directory(layout, PATH, name) / generations.ABOUT
+        about.mkdir(parents=True)
+        (about / "manifest").write_bytes(Manifest.of([ManifestPath("bin", "dir", 0o755)]).dumps())
+    return layout
+
+
+def test_the_switch_makes_a_generation_live_and_again_is_nothing_new(layout: Layout) -> None:
+    assert generations.live(layout, PATH) == Live("nothing")
+    for name in (ONE, TWO, TWO):
+        assert generations.switch(layout, PATH, name) == ""
+        assert generations.live(layout, PATH) == Live("ours", name)
+    assert os.listdir(layout.real("/opt/app1")) == ["penv"]
+
+
+def test_a_switch_is_one_rename_of_a_link(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    generations.switch(layout, PATH, ONE)
+    seen = []
+    real_rename = os.rename
+
+    def watched(source: str, target: str) -> None:
+        seen.append(generations.live(layout, PATH))
+        real_rename(source, target)
+        seen.append(generations.live(layout, PATH))
+
+    monkeypatch.setattr(os, "rename", watched)
+    generations.switch(layout, PATH, TWO)
+    assert seen == [Live("ours", ONE), Live("ours", TWO)]
+
+
+def test_a_handmade_environment_is_put_aside_whole(layout: Layout) -> None:
+    handmade = layout.real(PATH)
+    (handmade / "lib").mkdir(parents=True)
+    (handmade / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (handmade / "lib" / "settings.py").write_text("mine\n")
+    assert generations.live(layout, PATH) == Live("handmade")
+    assert generations.switch(layout, PATH, ONE) == f"{PATH}.rpmorig"
+    assert generations.live(layout, PATH) == Live("ours", ONE)
+    assert layout.real(f"{PATH}.rpmorig/lib/settings.py").read_text() == "mine\n"
+
+
+def test_what_was_put_aside_before_is_never_written_over(layout: Layout) -> None:
+    for number, kept in enumerate((f"{PATH}.rpmorig", f"{PATH}.rpmorig.1")):
+        generations.unlink(layout, PATH)
+        layout.real(PATH).mkdir()
+        (layout.real(PATH) / "pyvenv.cfg").write_text(str(number))
+        assert generations.switch(layout, PATH, ONE) == kept
+        assert (layout.real(kept) / "pyvenv.cfg").read_text() == str(number)
+
+
+def test_where_directories_cannot_be_exchanged_the_road_is_longer_and_the_end_the_same(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overlay(one: str, other: str) -> None:
+        raise OSError(18, "Invalid cross-device link", one, None, other)
+
+    monkeypatch.setattr(files, "exchange", overlay)
+    layout.real(PATH).mkdir()
+    (layout.real(PATH) / "pyvenv.cfg").write_text("mine")
+    assert generations.switch(layout, PATH, ONE) == f"{PATH}.rpmorig"
+    assert generations.live(layout, PATH) == Live("ours", ONE)
+    assert layout.real(f"{PATH}.rpmorig/pyvenv.cfg").read_text() == "mine"
+
+
+def test_byte_code_that_rpm_left_behind_is_litter(layout: Layout) -> None:
+    left = layout.real(f"{PATH}/lib/python3.11/__pycache__")
+    left.mkdir(parents=True)
+    (left / "app.cpython-311.pyc").write_bytes(b"")
+    assert generations.live(layout, PATH) == Live("litter")
+    assert generations.switch(layout, PATH, ONE) == ""
+    assert os.listdir(layout.real("/opt/app1")) == ["penv"]
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link", "link elsewhere"])
+def test_what_is_foreign_is_never_replaced_nor_removed(layout: Layout, kind: str) -> None:
+    real = layout.real(PATH)
+    if kind == "file":
+        real.write_text("mine")
+    elif kind == "directory":
+        real.mkdir()
+        (real / "data").write_text("mine")
+    elif kind == "link":
+        real.symlink_to("/usr/bin")
+    else:
+        real.symlink_to(f"/usr/lib/rpm-venv/envs/opt-other-penv/{ONE}")
+    assert generations.live(layout, PATH) == Live("foreign")
+    with pytest.raises(VenvError) as caught:
+        generations.switch(layout, PATH, ONE)
+    assert PATH in str(caught.value)
+    generations.unlink(layout, PATH)
+    assert os.path.lexists(real)
+
+
+def test_a_link_that_a_killed_switch_left_goes_with_the_path(layout: Layout) -> None:
+    generations.switch(layout, PATH, ONE)
+    waiting = layout.real(f"/opt/app1/.penv.rpm-venv-{TWO}")
+    waiting.symlink_to("anywhere")
+    generations.unlink(layout, PATH)
+    assert os.listdir(layout.real("/opt/app1")) == []
+
+
+def test_dropping_leaves_nothing_of_a_generation_and_nothing_else_away(layout: Layout) -> None:
+    generations.drop(layout, PATH, (ONE,))
+    assert generations.names(layout, PATH) == (TWO,)
+    generations.drop(layout, PATH, (TWO,))
+    assert os.listdir(layout.envs) == []
+
+
+@pytest.mark.parametrize("damage", ["", "cut", "flipped", "gone"])
+def test_a_generation_is_whole_with_its_manifest(layout: Layout, damage: str) -> None:
+    about = generations.directory(layout, PATH, ONE) / generations.ABOUT
+    described = Generation(ONE, PATH, "/usr/bin/python3.11", "cpython-311", False, ())
+    (about / "generation.json").write_bytes(described.dumps())
+    manifest = about / "manifest"
+    data = manifest.read_bytes()
+    if damage == "cut":
+        manifest.write_bytes(data[:-10])
+    elif damage == "flipped":
+        manifest.write_bytes(data.replace(b"bin", b"bix"))
+    elif damage == "gone":
+        manifest.unlink()
+    assert generations.whole(layout, PATH, ONE) is (damage == "")
+
+
+def test_parents_are_made_and_told_deepest_first(layout: Layout) -> None:
+    made = generations.make_parents(layout, "/srv/a/b/penv")
+    assert made == ("/srv/a/b", "/srv/a", "/srv")
+    assert generations.make_parents(layout, "/srv/a/b/penv") == ()
+
+
+def test_a_process_that_runs_from_a_generation_holds_it(layout: Layout) -> None:
+    import subprocess
+    import sys
+
+    target = layout.generation_target(PATH, ONE)
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()", f"{target}/bin/app"], stdin=subprocess.PIPE
+    ) as process:
+        assert generations.in_use(PATH) == frozenset({ONE})
+        process.communicate(b"\n")
+    assert generations.in_use(PATH) == frozenset()
