@@ -17,7 +17,7 @@ class Application:
     """One version of a package with one environment, after the example in the README.
 
     ``wheels`` are made here or real, and part of the package unless ``ship`` is false. The other
-    switches leave the blocks that are not the opt-in out.
+    switches leave out blocks that are not the opt-in, ``without`` any section's macro.
     ``sections`` adds text to a section (``{"%post": "echo done"}``; ``""`` is the preamble), after
     the macro's line; ``before`` adds it in front. ``sources`` are further files for SOURCES.
     """
@@ -29,9 +29,9 @@ class Application:
     ship: bool = True
     options: str = "-o"
     check: bool = False
-    post: bool = True
     verify: bool = True
     ghost: bool = True
+    without: tuple[str, ...] = ()
     sections: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str | bytes | Path] = field(default_factory=dict)
@@ -92,8 +92,12 @@ class Application:
             "%verifyscript": f"%venv_verify {self.path}",
             "%files": share + (f"\n%ghost {self.path}" if self.ghost else ""),
         }
-        wanted = {"%pre": self.check, "%post": self.post, "%verifyscript": self.verify}
-        return {name: body for name, body in sections.items() if wanted.get(name, True)}
+        wanted = {"%pre": self.check, "%verifyscript": self.verify}
+        return {
+            name: body
+            for name, body in sections.items()
+            if wanted.get(name, True) and name not in self.without
+        }
 
     def _architecture(self) -> str:
         names = (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Base, CommandFailed, Host, Hosts
+from tests.host import Base, CommandFailed, Host, Hosts, RpmTools
 
 _SPEC = """\
 Name:           app1
@@ -149,6 +149,22 @@ def test_a_fresh_host_takes_well_under_a_second(hosts: Hosts, system: Base) -> N
         seconds.append(time.monotonic() - started)
         host.close()
     assert statistics.median(seconds) < 0.5
+
+
+def test_another_build_of_rpm_is_used_where_the_environment_names_it(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    other = tmp_path / "rpm"
+    other.write_text('#!/bin/sh\necho "other rpm, $RPM_CONFIGDIR" >&2\nexec /usr/bin/rpm "$@"\n')
+    other.chmod(0o755)
+    named = {"VENV_TEST_RPM": str(other), "VENV_TEST_RPM_CONFIGDIR": "/usr/lib/rpm"}
+    tools = RpmTools.from_environment(named)
+    assert str(other) in tools.describe()
+    assert tools.version() == RpmTools().version()
+    with Hosts(tools) as hosts:
+        host = hosts.fresh(hosts.system())
+        result = host.rpm("-q", "--qf", "%{NAME}", "python3")
+        assert (result.stdout, result.stderr) == ("python3", "other rpm, /usr/lib/rpm\n")
 
 
 _KILLED = """

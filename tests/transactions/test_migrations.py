@@ -43,7 +43,9 @@ def _in_posttrans(application: Application) -> Application:
     post = next(
         line for line in application.spec().splitlines() if line.startswith("%venv_install")
     )
-    return application.but(sections={**application.sections, "%posttrans": post}, post=False)
+    return application.but(
+        sections={**application.sections, "%posttrans": post}, without=("%post",)
+    )
 
 
 def _migrate(host: Host, build_host: Host, build: Build, old: str) -> None:
