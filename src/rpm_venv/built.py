@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rpm_venv.locked import Entry, LockedFile
 from rpm_venv.errors import Problem, WheelError, first_line
+from rpm_venv.locked import Entry, LockedFile
 from rpm_venv.requirements import normalized
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from rpm_venv import built, lock, pylock
 from rpm_venv.built import Built
-from rpm_venv.locked import Entry, Lock
 from rpm_venv.errors import LockError, Problem
 from rpm_venv.interpreter import Interpreter
+from rpm_venv.locked import Entry, Lock
 
 
 def joined(

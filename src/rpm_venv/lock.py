@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv import requirements
-from rpm_venv.locked import Entry, Lock, LockedFile
 from rpm_venv.errors import LockError, Problem, first_line
+from rpm_venv.locked import Entry, Lock, LockedFile
 
 if TYPE_CHECKING:
     from packaging.markers import Marker

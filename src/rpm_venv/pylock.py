@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rpm_venv.locked import Entry, Lock, LockedFile
 from rpm_venv.errors import Problem
+from rpm_venv.locked import Entry, Lock, LockedFile
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageArchive, PackageWheel

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from rpm_venv.locked import Entry, Lock
 from rpm_venv.errors import Problem
+from rpm_venv.locked import Entry, Lock
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -97,37 +97,34 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _entry(line: str, where: str, markers: dict[str, Marker | str]) -> Entry | list[Problem]:
-    head, *hashes = line.replace("\t", " ").split(" --hash=")
+    head, *tails = line.replace("\t", " ").split(" --hash=")
+    hashes = [tail.strip(" ") for tail in tails]
+    wrong = [_hash_problem(value) for value in hashes if not _HASH.fullmatch(value)]
+    if not hashes and not head.startswith("-"):
+        wrong.append(f"{_quoted(head)} has no --hash=sha256:…")
     match = _HEAD.fullmatch(head.rstrip(" ")) if "${" not in head else None
-    hashes = [value.strip(" ") for value in hashes]
-    wrong = [] if match else [_foreign(head) + ("" if hashes else ", and has no hash")]
-    if match:
-        wrong.extend(_version_problem(match["version"]))
-        marker = _marker(match["marker"], markers)
-        if isinstance(marker, str):
-            wrong.append(marker)
-        if not hashes:
-            wrong.append(f"{_quoted(head)} has no --hash=sha256:…")
-    wrong.extend(_hash_problem(value) for value in hashes if not _HASH.fullmatch(value))
-    if wrong or not match or isinstance(marker, str):
-        return [Problem(message, where) for message in wrong]
+    version = _version(match["version"]) if match else _foreign(head)
+    marker = _marker(match["marker"], markers) if match else None
+    if isinstance(version, str) or isinstance(marker, str) or not match or wrong:
+        faults = [fault for fault in (version, marker) if isinstance(fault, str)]
+        return [Problem(message, where) for message in (*faults, *wrong)]
     return Entry(
         name=normalized(match["name"]),
-        version=Version(match["version"]),
+        version=version,
         hashes=tuple(sorted({value[7:].lower() for value in hashes})),
         marker=marker,
         where=where,
     )
 
 
-def _version_problem(version: str) -> list[str]:
+def _version(text: str) -> Version | str:
+    """The version, or what is wrong with it."""
     try:
-        if len(version) <= _MAX_VERSION:
-            Version(version)
-            return []
+        if len(text) <= _MAX_VERSION:
+            return Version(text)
     except (InvalidVersion, ValueError):
         pass
-    return [f"{_quoted(version)} is not a version (PEP 440)"]
+    return f"{_quoted(text)} is not a version (PEP 440)"
 
 
 def _marker(text: str | None, known: dict[str, Marker | str]) -> Marker | str | None:

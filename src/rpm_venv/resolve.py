@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from rpm_venv import pylock
-from rpm_venv.locked import Entry
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.lock import HOW_TO_BUILD
+from rpm_venv.locked import Entry
 from rpm_venv.requirements import normalized
 
 _OLDEST_UV = (0, 7)  # writes pylock.toml

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from rpm_venv import built, exact, lock, pylock, requirements, resolve
 from rpm_venv.built import Built
-from rpm_venv.locked import Lock
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.files import write_atomic
 from rpm_venv.interpreter import Interpreter, inspect
+from rpm_venv.locked import Lock
 from rpm_venv.report import Context, Report
+from rpm_venv.verbs.options import DEFAULT_PYTHON
 
 _STDOUT = "-"
 
@@ -31,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="add this wheel with its hash, in place of another version of it; repeatable",
     )
     parser.add_argument(
-        "-p", dest="python", metavar="PYTHON", default="/usr/bin/python3", help="lock for PYTHON"
+        "-p", dest="python", metavar="PYTHON", default=DEFAULT_PYTHON, help="lock for PYTHON"
     )
     parser.add_argument(
         "-w",
@@ -154,7 +155,7 @@ def _command(args: argparse.Namespace) -> str:
     words = ["rpm-venv", "lock"]
     for option, paths in (("-a", args.add), ("-w", args.wheels)):
         words += [word for path in paths for word in (option, Path(path).name)]
-    if args.python != "/usr/bin/python3":
+    if args.python != DEFAULT_PYTHON:
         words += ["-p", Path(args.python).name]
     words += [Path(args.source).name, Path(args.target).name]
     return " ".join(map(shlex.quote, words)).replace("\n", "?")
