@@ -1,0 +1,179 @@
+"""The rpm database, asked through rpm's own Python bindings. An edge: reads, and only reads.
+
+Safe in scriptlets: reading takes no transaction lock. Where there are no bindings for this Python
+or no database under the root, the answer is None, "unknown", which is not "no". An empty database
+is unknown too: rpm-ostree shows its scriptlets one (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from rpm_venv.declaration import Package
+from rpm_venv.paths import Layout
+
+#: Where distributions have their database, for a root whose rpm is configured unlike ours.
+_KNOWN_PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
+#: The file of each backend: sqlite, ndb, Berkeley DB.
+_DATABASES = ("rpmdb.sqlite", "Packages.db", "Packages")
+
+
+def owner(layout: Layout, path: str) -> tuple[str, ...] | None:
+    """The installed packages that own the file at a target path, as NEVRA; None if unknown."""
+    with _database(layout) as database:
+        if database is None:
+            return None
+        return tuple(sorted(str(_package(header)) for header in database("instfilenames", path)))
+
+
+def first_owned_below(layout: Layout, directory: str) -> tuple[str, str] | None:
+    """A file below a directory, a target path, that rpm knows of, and its package's NEVRA.
+
+    None if there is none, or nothing is known. What counts is what the database says: files of a
+    package that is yet to be erased are here, whether they are still on disk or not.
+    """
+    with _database(layout) as database:
+        if database is None:
+            return None
+        for place in _directories(layout, directory):
+            for header in database("dirnames", f"{place}/"):
+                name = _name_in(header, f"{place}/")
+                if name:
+                    return f"{place}/{name}", str(_package(header))
+    return None
+
+
+def instances(layout: Layout, name: str) -> tuple[Package, ...] | None:
+    """The installed packages of this name; None if unknown."""
+    return _matching(layout, "name", name)
+
+
+def providers(layout: Layout, capability: str) -> tuple[Package, ...] | None:
+    """The installed packages that provide ``venv(/opt/app1/penv)``, say; None if unknown."""
+    return _matching(layout, "providename", capability)
+
+
+def _matching(layout: Layout, index: str, key: str) -> tuple[Package, ...] | None:
+    with _database(layout) as database:
+        if database is None:
+            return None
+        return tuple(sorted(map(_package, database(index, key)), key=str))
+
+
+class _Database:
+    """An open database: called with an index and a key, it gives the headers of packages."""
+
+    def __init__(self, transaction_set: Any) -> None:
+        self._transaction_set = transaction_set
+
+    def __call__(self, *match: str) -> Iterator[Any]:
+        return iter(self._transaction_set.dbMatch(*match))
+
+
+@contextlib.contextmanager
+def _database(layout: Layout) -> Iterator[_Database | None]:
+    """The database of a root, or None where nothing can be known from it."""
+    rpm = _bindings()
+    place = _place(rpm, layout) if rpm else None
+    if rpm is None or place is None:
+        yield None
+        return
+    with _configured(rpm, place):
+        transaction_set = rpm.TransactionSet(str(layout.root))
+        # Headers were checked when they were installed; checking them loads the keyring.
+        transaction_set.setVSFlags(rpm._RPMVSF_NOSIGNATURES | rpm._RPMVSF_NODIGESTS)
+        try:
+            database = _Database(transaction_set)
+            yield database if _is_filled(rpm, database) else None
+        finally:
+            transaction_set.closeDB()
+
+
+def _is_filled(rpm: ModuleType, database: _Database) -> bool:
+    try:
+        return next(database(), None) is not None
+    except rpm.error:
+        return False  # not ours to read, or damaged
+
+
+@contextlib.contextmanager
+def _configured(rpm: ModuleType, place: str) -> Iterator[None]:
+    """With the database at ``place``, a target path, and with rpm's own messages off."""
+    rpm.addMacro("_dbpath", place)
+    before = rpm.setVerbosity(rpm.RPMLOG_CRIT)
+    try:
+        yield
+    finally:
+        rpm.setVerbosity(rpm.RPMLOG_NOTICE if before is None else before)
+        rpm.delMacro("_dbpath")
+
+
+def _place(rpm: ModuleType, layout: Layout) -> str | None:
+    """The target path of a database that is there: rpm would make one that is not."""
+    places = [rpm.expandMacro("%{_dbpath}"), *_KNOWN_PLACES]
+    for place in filter(os.path.isabs, places):  # a macro that is not set stays as it is written
+        directory = layout.real(place)
+        if any(os.path.exists(directory / name) for name in _DATABASES):
+            return str(place)
+    return None
+
+
+def _bindings() -> ModuleType | None:
+    """The rpm module of the running Python, which runs without its site directories (-S)."""
+    if "rpm" not in sys.modules:
+        before = list(sys.path)
+        sys.path.extend(_site_directories())
+        try:
+            importlib.import_module("rpm")
+        except ImportError:
+            return None
+        finally:
+            sys.path[:] = before
+    return sys.modules["rpm"]
+
+
+def _site_directories() -> Iterator[str]:
+    """Where a system's package manager puts modules for this Python; no .pth file is looked at."""
+    minor = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for prefix in dict.fromkeys((sys.base_prefix, "/usr")):
+        yield f"{prefix}/lib64/{minor}/site-packages"
+        yield f"{prefix}/lib/{minor}/site-packages"
+    yield "/usr/lib/python3/dist-packages"
+
+
+def _directories(layout: Layout, directory: str) -> Iterator[str]:
+    """A directory and all below it as target paths, following no link."""
+    top = layout.real(directory)
+    for place, _, _ in os.walk(top):
+        yield layout.target(top.__class__(place))
+
+
+def _name_in(header: Any, directory: str) -> str:
+    """The first file that a package has right in a directory."""
+    directories = [_text(name) for name in header["dirnames"]]
+    index = directories.index(directory)
+    for name, where in zip(header["basenames"], header["dirindexes"]):
+        if where == index:
+            return _text(name)
+    return ""
+
+
+def _package(header: Any) -> Package:
+    return Package(
+        name=_text(header["name"]),
+        version=_text(header["version"]),
+        release=_text(header["release"]),
+        arch=_text(header["arch"] or "noarch"),  # gpg-pubkey has none
+        epoch=header["epoch"] or 0,
+    )
+
+
+def _text(value: Any) -> str:
+    """A string of a header; rpm 4.14's bindings give bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
