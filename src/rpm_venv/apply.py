@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rpm_venv import assemble, files, generations, plan, state, store
-from rpm_venv.generation import Generation
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
 
@@ -57,9 +57,11 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     )
     about = into / generations.ABOUT
     about.mkdir(mode=0o755, exist_ok=True)
-    described = Generation(**{**wanted.__dict__, "notes": assembled.notes})
+    described = replace(wanted, notes=assembled.notes)
     files.write_new(about / "generation.json", described.dumps(), 0o644)
     files.write_new(about / "manifest", assembled.manifest.dumps(), 0o644)
+    for directory in (about, into):  # the last thing that would differ between two assemblies
+        os.utime(directory, ns=(files.MTIME_NS, files.MTIME_NS))
     files.syncfs(into)
     _put(into, generations.directory(layout, wanted.path, wanted.name))
     return tuple(f"{wanted.path}: {note}" for note in assembled.notes)
@@ -73,10 +75,22 @@ def _put(made: Path, place: Path) -> None:
     except OSError:
         if not place.is_dir():
             raise
-        files.exchange(str(made), str(place))
+        _exchange(made, place)
         files.remove_tree(made)
     files.fsync_dir(place.parent)
     files.fsync_dir(place.parent.parent)
+
+
+def _exchange(made: Path, place: Path) -> None:
+    try:
+        files.exchange(str(made), str(place))
+    except OSError:
+        # A filesystem that cannot: the path points to nothing between two renames, and the same
+        # call again finds the generation missing and makes it.
+        damaged = made.with_name(f"{made.name}.damaged")
+        os.rename(place, damaged)
+        os.rename(made, place)
+        os.rename(damaged, made)
 
 
 def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
@@ -114,6 +128,11 @@ def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
     return ()
 
 
+def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:
+    store.drop(context.layout, step.names)
+    return ()
+
+
 def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:
     for directory in step.directories:
         with contextlib.suppress(OSError):
@@ -134,6 +153,7 @@ _STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
     plan.Unlink: _unlink,
     plan.DropGenerations: _drop_generations,
     plan.SweepStore: _sweep_store,
+    plan.DropObjects: _drop_objects,
     plan.RemoveParents: _remove_parents,
     plan.Forget: _forget,
 }

@@ -23,6 +23,7 @@ VERBS = {
     "install": "make PATH the environment that a lock describes",
     "remove": "remove the environment at PATH",
     "verify": "compare environments with their manifests",
+    "repair": "bring environments back to what their lock says",
     "check": "say whether an install would succeed, changing nothing",
     "list": "list the environments of this system",
     "show": "show one environment in full",

@@ -49,6 +49,13 @@ class Package:
         epoch = f"{self.epoch}:" if self.epoch else ""
         return f"{epoch}{self.version}-{self.release}"
 
+    def same_version(self, other: Package) -> bool:
+        """Whether both are one version of one package, of whatever architecture.
+
+        A scriptlet cannot know whether its package became noarch.
+        """
+        return (self.name, self.evr) == (other.name, other.evr)
+
     def __str__(self) -> str:
         return f"{self.name}-{self.evr}.{self.arch}"
 

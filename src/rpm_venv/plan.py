@@ -75,6 +75,13 @@ class SweepStore:
 
 
 @dataclass(frozen=True)
+class DropObjects:
+    """These objects go away, to be made again."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RemoveParents:
     """Directories that were made for the environment go away where they are empty."""
 
@@ -96,6 +103,7 @@ Step = Union[
     Unlink,
     DropGenerations,
     SweepStore,
+    DropObjects,
     RemoveParents,
     Forget,
 ]
@@ -238,13 +246,13 @@ def may_remove(caller: Caller, facts: Facts) -> bool:
         return False
     if not caller.count:
         return True
-    if owner is not None and owner != package:
+    if owner is not None and not owner.same_version(package):
         return False
     if caller.installed is None or caller.claimers is None:
         return False
-    others = [other for other in caller.installed if other != package]
-    claimed = any(claimer != package for claimer in caller.claimers)
-    return bool(others) and not claimed
+    upgraded = any(not other.same_version(package) for other in caller.installed)
+    claimed = any(not claimer.same_version(package) for claimer in caller.claimers)
+    return upgraded and not claimed
 
 
 def heal(facts: Facts) -> tuple[Step, ...]:

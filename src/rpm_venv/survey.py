@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path as RealPath
 from pathlib import PurePosixPath
 
-from rpm_venv import generations, state
+from rpm_venv import generations, state, store
+from rpm_venv.errors import VenvError
 from rpm_venv.manifest import Finding, Path, compare
 from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts
@@ -21,17 +22,54 @@ from rpm_venv.plan import Facts
 _CHUNK = 1 << 20
 
 
-def facts(layout: Layout, path: str) -> Facts:
-    """What exists of the environment at ``path``."""
+def facts(layout: Layout, path: str, *, thorough: bool = False) -> Facts:
+    """What exists of the environment at ``path``.
+
+    A generation is whole with a sound manifest; ``thorough``, when every file of it is also as the
+    manifest says.
+    """
     before = state.read(layout, path)
     names = generations.names(layout, path)
     return Facts(
         live=generations.live(layout, path),
         before=before,
         generations=names,
-        whole=frozenset(name for name in names if generations.whole(layout, path, name)),
+        whole=frozenset(name for name in names if _whole(layout, path, name, thorough)),
         missing_parents=_missing_parents(layout, path),
     )
+
+
+def _whole(layout: Layout, path: str, generation: str, thorough: bool) -> bool:
+    if not generations.whole(layout, path, generation):
+        return False
+    return not thorough or next(differences(layout, path, generation), None) is None
+
+
+def damaged_objects(layout: Layout, path: str) -> tuple[str, ...]:
+    """The objects behind an environment's generations whose files are not what they were."""
+    names: set[str] = set()
+    for generation in generations.names(layout, path):
+        described = generations.read(layout, path, generation)
+        names.update(described.objects if described else store.ids(layout))
+    return tuple(sorted(name for name in names if store.has(layout, name) and _bad(layout, name)))
+
+
+def _bad(layout: Layout, object_id: str) -> bool:
+    try:
+        stored = store.read(layout, object_id)
+    except VenvError:
+        return True
+    top = layout.object(object_id)
+    return any(
+        _digest_or_none(top / file.scheme / file.path) != file.sha256 for file in stored.files
+    )
+
+
+def _digest_or_none(file: RealPath) -> str | None:
+    try:
+        return _digest(file)
+    except OSError:
+        return None
 
 
 def with_processes(facts: Facts, path: str) -> Facts:

@@ -24,10 +24,13 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         return install(context, declaration)
 
 
-def install(context: Context, declaration: Declaration) -> Report:
-    """``run`` for a declaration, with ``apply.exclusive`` around it."""
+def install(context: Context, declaration: Declaration, known: plan.Facts | None = None) -> Report:
+    """``run`` for a declaration, with ``apply.exclusive`` around it.
+
+    ``known`` are the facts where the caller has looked closer than ``survey.facts`` does.
+    """
     layout = context.layout
-    facts = survey.facts(layout, declaration.path)
+    facts = known or survey.facts(layout, declaration.path)
     occupancy.refuse(layout, declaration, facts.live)
     with _failure_kept(context, declaration, facts):
         lock = choose.read_lock(layout, declaration)

@@ -1,0 +1,57 @@
+"""``rpm-venv repair``: bring environments back to what their lock says."""
+
+from __future__ import annotations
+
+import argparse
+
+from rpm_venv import apply, state, survey
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import environment_path
+from rpm_venv.plan import DropObjects
+from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.verbs.install import install
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="environments (default: all of this system)"
+    )
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Repair; exit 1 and a line for each environment that could not be, the others are."""
+    layout = context.layout
+    paths = [environment_path(path) for path in args.paths] or list(state.paths(layout))
+    repaired: dict[str, bool] = {}
+    talk: list[str] = []
+    for path in paths:
+        try:
+            with apply.exclusive(layout):
+                repaired[path] = _repair(context, path)
+        except (VenvError, OSError) as error:
+            talk.extend(error.lines() if isinstance(error, VenvError) else [f"{path}: {error}"])
+    failed = [path for path in paths if path not in repaired]
+    return Report(
+        data={"repaired": repaired, "failed": failed},
+        text=tuple(f"repaired {path}" for path, changed in repaired.items() if changed),
+        talk=tuple(talk),
+        exit_code=FAILED if failed else 0,
+    )
+
+
+def _repair(context: Context, path: str) -> bool:
+    """Repair one environment; whether anything had to be done."""
+    layout = context.layout
+    environment = state.read(layout, path)
+    if environment is None:
+        raise VenvError(
+            "nothing is known of an environment at this path",
+            subject=path,
+            hint=f"make it again with: rpm-venv install -r LOCK {path}",
+        )
+    facts = survey.facts(layout, path, thorough=True)
+    damaged = survey.damaged_objects(layout, path)
+    if damaged:
+        apply.apply(context, (DropObjects(damaged),))
+    report = install(context, environment.declaration, facts)
+    return bool(report.data["changed"])
