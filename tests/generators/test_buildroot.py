@@ -1,0 +1,99 @@
+"""What the check after %install leaves in the buildroot, and what it leaves alone."""
+
+from __future__ import annotations
+
+from tests.generators.conftest import Build, Built
+from tests.generators.specs import LOCK, PATH, SHIP_ALL, sources, spec
+from tests.host.wheels import make_wheel
+
+PLACEHOLDER = "../../usr/lib/rpm-venv/envs/opt-app1-penv"
+FILES = "[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms} %{FILELINKTOS}\n]"
+
+
+def listed(built: Built, path: str = PATH) -> list[str]:
+    """Flags, mode and link target of a packaged path."""
+    assert built.code == 0, built.output
+    rows = [line.split(" ") for line in built.query("--qf", FILES)]
+    return next((row[1:] for row in rows if row[0] == path), [])
+
+
+def test_a_ghost_gets_a_link_for_its_placeholder(build: Build) -> None:
+    built = build(spec(), sources(make_wheel("alpha")))
+    assert listed(built) == ["g", "lrwxrwxrwx", PLACEHOLDER]
+    assert "warning:" not in built.output
+
+
+def test_a_ghost_beside_its_whole_directory_stays_a_ghost(build: Build) -> None:
+    files = f"%{{_datadir}}/app1\n/opt/app1\n%ghost {PATH}"
+    built = build(spec({"%files": files}), sources(make_wheel("alpha")))
+    assert listed(built)[:1] == ["g"]
+
+
+def test_without_a_ghost_rpm_need_not_see_the_path(build: Build) -> None:
+    built = build(spec({"%files": "%{_datadir}/app1"}), sources(make_wheel("alpha")))
+    assert listed(built) == []
+
+
+def test_what_is_really_unpackaged_still_fails_the_build(build: Build) -> None:
+    ship = f"{SHIP_ALL}\nmkdir -p %{{buildroot}}/opt/app1\ntouch %{{buildroot}}{PATH}2"
+    built = build(spec({"%files": "%{_datadir}/app1"}, ship=ship), sources(make_wheel("alpha")))
+    assert built.code != 0
+    assert f"   {PATH}2" in built.output.splitlines()
+    assert f"   {PATH}" not in built.output.splitlines()
+
+
+def test_an_authors_own_placeholder_is_kept(build: Build) -> None:
+    ship = f"{SHIP_ALL}\nmkdir -p %{{buildroot}}/opt/app1\nln -s mine %{{buildroot}}{PATH}"
+    built = build(spec(ship=ship), sources(make_wheel("alpha")))
+    assert listed(built) == ["g", "lrwxrwxrwx", "mine"]
+
+
+def test_a_package_without_offline_wheels_needs_none(build: Build) -> None:
+    install = f"%venv_install -r {LOCK} {PATH}"
+    built = build(spec({"%post": install}), sources(lock=make_wheel("alpha").requirement()))
+    assert built.code == 0, built.output
+    assert "bundled(python3dist(alpha)) = 1" in built.query("--provides")
+
+
+def test_what_a_distribution_runs_after_install_still_runs_and_first(build: Build) -> None:
+    hook = "if true; then\n    echo distribution-hook\nfi"
+    defines = {"__arch_install_post": f"%{{expand:{hook}}}"}
+    built = build(spec(), sources(make_wheel("alpha")), defines)
+    assert built.code == 0, built.output
+    lines = [line for line in built.output.splitlines() if line.startswith("+")]
+    first = lines.index("+ echo distribution-hook")
+    assert any("deps --check" in line for line in lines[first:])
+
+
+def test_a_spec_file_that_runs_nothing_after_install(build: Build) -> None:
+    preamble = "%global __os_install_post %{nil}\n%global __check_files %{nil}"
+    built = build(spec(preamble=preamble), sources(make_wheel("alpha")))
+    assert listed(built)[:1] == ["g"]
+
+
+def test_scriptlets_in_front_of_the_build_sections(build: Build) -> None:
+    text = spec({"%post": "", "%postun": ""})
+    moved = text.replace("%prep", f"%post\n%venv_install -r {LOCK} {PATH}\n\n%prep", 1)
+    built = build(moved.replace("\n%post\n\n", "\n", 1), sources(make_wheel("alpha")))
+    assert listed(built)[:1] == ["g"]
+    assert f"venv({PATH})" in built.query("--provides")
+
+
+def test_an_architecture_package_is_told_as_such(build: Build) -> None:
+    text = spec().replace("BuildArch: noarch\n", "")
+    built = build(text, sources(make_wheel("alpha")))
+    assert built.code == 0, built.output
+    arch = built.query("--qf", "%{ARCH}")[0]
+    assert arch != "noarch"
+    assert f"--package app1-1.0-1.{arch} {PATH}" in "\n".join(built.query("--scripts"))
+
+
+def test_the_lock_travels_in_the_check(build: Build) -> None:
+    wheel = make_wheel("alpha")
+    entry = wheel.requirement("python_version > '3'")
+    lock = f"{entry} \\\n    --hash=sha256:{wheel.sha256[::-1]}\n"
+    sections = {"%pre": f"%venv_check -r %{{_sourcedir}}/requirements.txt {PATH}\necho after"}
+    built = build(spec(sections), sources(wheel, lock=lock))
+    assert built.code == 0, built.output
+    script = "\n".join(built.query("--scripts"))
+    assert f"<<'VENV_LOCK' || trap 'exit 1' 0\n{lock}VENV_LOCK\necho after\n" in script
