@@ -13,13 +13,13 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "rpm_venv"
 #: Every module, from the types at the bottom to the command line. A module imports only modules of
 #: rows below its own; docs/architecture.md tells what the rows are.
 ROWS = (
-    ("types", "errors paths report declaration wheel manifest"),
+    ("types", "errors paths report declaration wheel manifest locked"),
     ("confined", "confined.*"),
     ("edges", "files interpreter rpmdb sandbox"),
     ("locks", "requirements pylock lock"),
-    ("knowledge", "generation environment resolve"),
+    ("knowledge", "generation environment resolve built exact"),
     ("store", "store"),
-    ("stages", "fetch launchers startup activate merge contents entry assemble generations state"),
+    ("stages", "fetch launchers startup activate merge contents assemble generations state"),
     ("plan", "plan"),
     ("facts", "survey occupancy choose dependencies"),
     ("apply", "apply"),
