@@ -1,18 +1,44 @@
-"""The store: unpacked wheels with byte code, one object per wheel and interpreter.
+"""The store: unpacked wheels with byte code, one object per wheel and interpreter. An edge.
 
-``store/<sha256>-<tag>/`` holds ``object.json`` and a directory per install scheme: ``site`` (purelib
-and platlib are one), ``data``, ``headers``, ``scripts``. An object is never changed once it is there.
+``store/<sha256>-<tag>/`` holds ``object.json`` and a directory per install scheme: ``site``
+(purelib and platlib are one), ``data``, ``headers``, ``scripts``. An object never changes.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from rpm_venv import files, sandbox
+from rpm_venv.errors import Problem, SandboxError, VenvError, WheelError
 from rpm_venv.interpreter import Interpreter
+from rpm_venv.objects import EntryPoint, StoredFile, StoredObject
 from rpm_venv.paths import Layout
+from rpm_venv.stream import Broken, Stream
+from rpm_venv.unpack import Unpacking
+from rpm_venv.wheel import WheelName
+
+__all__ = [
+    "EntryPoint",
+    "Source",
+    "StoredFile",
+    "StoredObject",
+    "build",
+    "drop",
+    "has",
+    "ids",
+    "object_id",
+    "read",
+]
+
+_ID = re.compile(r"[0-9a-f]{64}-[A-Za-z0-9_.-]+")
+_MAX_WORKERS = 8
+_MAX_IN_FLIGHT = 1 << 30  # bytes of wheels in memory at a time, however many workers there are
 
 
 @dataclass(frozen=True)
@@ -24,44 +50,6 @@ class Source:
     sha256: str
 
 
-@dataclass(frozen=True)
-class EntryPoint:
-    """A command that a wheel declares: ``kind`` is ``console`` or ``gui``."""
-
-    kind: str
-    name: str
-    module: str
-    attribute: str
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """One file of an object: below ``scheme``/``path``, with mode bits, size and sha256 (hex)."""
-
-    scheme: str
-    path: str
-    mode: int
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """What ``object.json`` says: whose wheel this is and every file of it.
-
-    ``dist_info`` is the directory's name below ``site``. Its RECORD there already lists byte code
-    and INSTALLER; ``assemble`` writes another where scripts, data or headers join it.
-    """
-
-    id: str
-    filename: str
-    name: str
-    version: str
-    dist_info: str
-    files: tuple[StoredFile, ...]
-    entry_points: tuple[EntryPoint, ...]
-
-
 def object_id(sha256: str, interpreter: Interpreter) -> str:
     """The name of the object that a wheel becomes for an interpreter."""
     return f"{sha256}-{interpreter.tag}"
@@ -69,17 +57,33 @@ def object_id(sha256: str, interpreter: Interpreter) -> str:
 
 def has(layout: Layout, object_id: str) -> bool:
     """Whether the object is in the store, whole."""
-    raise NotImplementedError
+    return (layout.object(object_id) / "object.json").is_file()
 
 
 def ids(layout: Layout) -> tuple[str, ...]:
     """The names of all objects in the store."""
-    raise NotImplementedError
+    try:
+        names = os.listdir(layout.store)
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(name for name in names if _ID.fullmatch(name)))
 
 
 def read(layout: Layout, object_id: str) -> StoredObject:
     """The description of an object in the store; ``VenvError`` if it is not there or damaged."""
-    raise NotImplementedError
+    try:
+        stored = StoredObject.loads((layout.object(object_id) / "object.json").read_bytes())
+        if stored.id != object_id:
+            raise ValueError(f"it describes {stored.id}")
+    except FileNotFoundError:
+        raise VenvError("the object is not in the store", subject=object_id) from None
+    except ValueError as error:
+        raise VenvError(
+            f"the object's description is damaged: {error}",
+            subject=object_id,
+            hint="run: rpm-venv repair",
+        ) from None
+    return stored
 
 
 def build(
@@ -92,9 +96,158 @@ def build(
 
     ``WheelError`` names the wheel and everything that is wrong with it.
     """
-    raise NotImplementedError
+    wanted = {object_id(source.sha256, interpreter): source for source in sources}
+    missing = [source for name, source in wanted.items() if not has(layout, name)]
+    if not missing:
+        return
+    files.make_directory(layout.store)
+    files.make_directory(layout.staging, 0o711)
+    staging = files.new_directory(layout.staging, "store")
+    try:
+        names = _Batch(staging, missing, interpreter, progress).build()
+        files.syncfs(staging)
+        for name in names:
+            os.rename(staging / name, layout.object(name))
+        files.fsync_dir(layout.store)
+    finally:
+        files.remove_tree(staging)
 
 
 def drop(layout: Layout, object_ids: Iterable[str]) -> None:
     """Delete objects; one that is not there is no error."""
-    raise NotImplementedError
+    for name in object_ids:
+        if not _ID.fullmatch(name):
+            raise ValueError(f"not the name of an object: {name!r}")
+        target = layout.object(name)
+        if not target.is_dir():
+            continue
+        # Out of sight in one step first: an object that is half there must not look whole.
+        doomed = files.new_directory(layout.staging, "drop") / name
+        os.rename(target, doomed)
+        files.remove_tree(doomed.parent)
+
+
+class _Batch:
+    """The wheels of one call, shared out to workers."""
+
+    def __init__(
+        self,
+        staging: Path,
+        sources: Sequence[Source],
+        interpreter: Interpreter,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._staging = staging
+        self._interpreter = interpreter
+        self._progress = progress
+        sized = sorted(((_size(source), source) for source in sources), key=lambda pair: pair[0])
+        self._left = sized  # the largest last: it is taken first, and does not end up alone
+        self._in_flight = 0
+        self._changed = threading.Condition()
+        self._done: list[str] = []
+        self._refused: list[WheelError] = []
+        self._failed: list[BaseException] = []
+
+    def build(self) -> list[str]:
+        """Unpack everything into the staging directory; the names of the objects there."""
+        empty = self._staging / "empty"
+        os.mkdir(empty, 0o755)
+        workers = min(len(os.sched_getaffinity(0)), len(self._left), _MAX_WORKERS)
+        with sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
+            self.missing_layers = zygote.missing
+            threads = [
+                threading.Thread(target=self._work, args=(zygote, worker), daemon=True)
+                for worker in range(workers)
+            ]
+            for thread in threads:
+                thread.start()
+            try:
+                for thread in threads:
+                    thread.join()
+            except BaseException as error:  # Ctrl-C: wake those who wait for a child
+                self._failed.append(error)
+                zygote.kill()
+                for thread in threads:
+                    thread.join()
+            if self._failed:
+                raise self._failed[0]
+        if self._refused:
+            raise _one_error(self._refused)
+        return self._done
+
+    def _work(self, zygote: sandbox.Zygote, worker: int) -> None:
+        while True:
+            taken = self._take()
+            if taken is None:
+                return
+            size, source = taken
+            try:
+                self._progress(f"unpacking {source.filename}")
+                self._unpack(zygote, worker, source)
+            except WheelError as error:
+                self._refused.append(error)
+            except BaseException as error:  # to be raised where build() was called
+                self._failed.append(error)
+            finally:
+                with self._changed:
+                    self._in_flight -= size
+                    self._changed.notify_all()
+
+    def _take(self) -> tuple[int, Source] | None:
+        with self._changed:
+            while self._left and not self._failed:
+                size = self._left[-1][0]
+                if self._in_flight == 0 or self._in_flight + size <= _MAX_IN_FLIGHT:
+                    self._in_flight += size
+                    return self._left.pop()
+                self._changed.wait()
+        return None
+
+    def _unpack(self, zygote: sandbox.Zygote, worker: int, source: Source) -> None:
+        name = object_id(source.sha256, self._interpreter)
+        with sandbox.sealed(source.path, source.sha256) as wheel:
+            unpacking = Unpacking(
+                self._staging / name, name, WheelName.parse(source.filename), self._interpreter.tag
+            )
+            with zygote.child(worker, wheel) as child:
+                try:
+                    unpacking.run(Stream(child.read).events())
+                except Broken as broken:
+                    status = child.finish()
+                    if status == 0:
+                        raise SandboxError(
+                            f"the confined child broke the protocol: {broken}",
+                            subject=source.filename,
+                        ) from None
+                    raise _crash(source, child.compiling(), status, zygote) from None
+        self._done.append(name)
+
+
+def _size(source: Source) -> int:
+    try:
+        return source.path.stat().st_size
+    except OSError as error:
+        raise WheelError(f"cannot be read: {error.strerror}", subject=str(source.path)) from None
+
+
+def _crash(source: Source, compiling: str, status: int, zygote: sandbox.Zygote) -> WheelError:
+    """The error for a child that ended before its stream did."""
+    place = f" while it compiled {compiling}" if compiling else ""
+    reason = sandbox.ending(status)
+    if os.WIFEXITED(status):
+        reason = zygote.complaint() or reason
+    return WheelError(
+        f"the confined child that read it died{place}: {reason}", subject=source.filename
+    )
+
+
+def _one_error(errors: Sequence[WheelError]) -> WheelError:
+    """One error for all wheels that were refused."""
+    if len(errors) == 1:
+        return errors[0]
+    problems = [
+        Problem(problem.message, f"{error.subject}: {problem.where}", problem.hint)
+        for error in sorted(errors, key=lambda error: error.subject)
+        for problem in error.problems or (Problem(error.message),)
+    ]
+    return WheelError(f"{len(errors)} wheels are refused", problems=problems)

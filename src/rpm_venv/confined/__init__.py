@@ -1,0 +1,1 @@
+"""What runs under an environment's interpreter: any CPython from 3.9, and no other library."""

@@ -1,0 +1,150 @@
+"""Taking away from this process what a package's bytes could make it misuse, layer by layer.
+
+Each layer is tried by itself. ``confine`` returns the names of those that this kernel, container or
+user does not allow, for root to name or to refuse. Nothing here needs /proc, /dev or a compiler.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import struct
+from collections.abc import Iterable
+
+from rpm_venv.confined import system_calls
+
+try:
+    import ctypes
+except ImportError:  # some distributions package it apart
+    ctypes = None  # type: ignore[assignment]
+
+#: Who a child of root becomes: the kernel's own id for nobody, owner of nothing.
+NOBODY = 65534
+
+_NEW_MOUNTS, _NEW_UTS, _NEW_IPC = 0x00020000, 0x04000000, 0x08000000
+_NEW_USER, _NEW_PID, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+_CAPABILITY_VERSION_3 = 0x20080522
+_SECCOMP_MODE_FILTER = 2
+_SIGKILL = 9
+
+
+def confine(empty: int) -> list[str]:
+    """Leave this process its open descriptors and little else; the layers that are missing.
+
+    ``empty`` is a descriptor of an empty directory, the new root. All modules that will ever be
+    needed must have been imported.
+    """
+    missing = isolate(network=False)
+    if not _changed_root(empty):
+        missing.append("filesystem")
+    missing += become_nobody()
+    missing += _tied_down()
+    if not filter_calls(system_calls.ZYGOTE):
+        missing.append("seccomp")
+    return missing
+
+
+def isolate(*, network: bool) -> list[str]:
+    """Leave the namespaces of the host, the network's unless it is to be kept; what is missing."""
+    if os.geteuid() != 0:
+        _unshare(_NEW_USER)  # an ordinary user may leave the others only from within its own
+    missing = []
+    if not network and not _unshare(_NEW_NETWORK):
+        missing.append("network")
+    if not all([_unshare(_NEW_MOUNTS), _unshare(_NEW_IPC | _NEW_UTS)]):
+        missing.append("namespaces")
+    if not network and not _unshare(_NEW_PID):
+        missing.append("processes")
+    return missing
+
+
+def become_nobody() -> list[str]:
+    """Give up the user, groups and capabilities of root; what is missing."""
+    missing = []
+    try:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    except OSError:  # not root, or a user namespace without that id
+        missing.append("user")
+    if not _dropped_capabilities():
+        missing.append("capabilities")
+    return missing
+
+
+def no_new_privileges() -> bool:
+    """Make set-user-id programs, and everything like them, powerless for this process."""
+    return _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def die_with_parent() -> bool:
+    """Have the kernel kill this process when the one that started it dies."""
+    return _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+
+
+def limit(limits: Iterable[tuple[int, int]]) -> bool:
+    """Set resource limits, hard and soft; whether all could be."""
+    done = True
+    for which, value in limits:
+        try:
+            hard = resource.getrlimit(which)[1]
+            if hard != resource.RLIM_INFINITY:
+                value = min(value, hard)  # noqa: PLW2901
+            resource.setrlimit(which, (value, value))
+        except (OSError, ValueError):
+            done = False
+    return done
+
+
+def filter_calls(allowed: Iterable[str]) -> bool:
+    """Let the kernel refuse every system call but these, for good; whether it does."""
+    program = system_calls.program(allowed)
+    if ctypes is None or not program:
+        return False
+    code = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
+    return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header)
+
+
+def _tied_down() -> list[str]:
+    missing = []
+    # No file may grow, not even by a byte: all output goes into pipes.
+    if not limit([(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)]):
+        missing.append("limits")
+    _prctl(_PR_SET_DUMPABLE, 0)
+    if not die_with_parent() or not no_new_privileges():
+        missing.append("no-new-privileges")
+    return missing
+
+
+def _changed_root(empty: int) -> bool:
+    try:
+        os.fchdir(empty)
+        os.chroot(".")
+        os.chdir("/")
+    except OSError:
+        return False
+    return True
+
+
+def _unshare(flags: int) -> bool:
+    if ctypes is None:
+        return False
+    return bool(ctypes.CDLL(None).unshare(flags) == 0)
+
+
+def _prctl(option: int, value: int, pointer: bytes | None = None) -> bool:
+    if ctypes is None:
+        return False
+    # prctl is variadic and reads unsigned longs: a Python int alone would be passed as an int.
+    third = ctypes.c_ulong(0) if pointer is None else ctypes.c_char_p(pointer)
+    zero = ctypes.c_ulong(0)
+    return bool(ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), third, zero, zero) == 0)
+
+
+def _dropped_capabilities() -> bool:
+    if ctypes is None:
+        return os.geteuid() != 0  # the kernel dropped them with the last user id of root
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    return bool(ctypes.CDLL(None).capset(header, bytes(24)) == 0)

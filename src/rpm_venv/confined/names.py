@@ -1,0 +1,62 @@
+"""Whether a file name from a wheel may be written below a directory. Pure; both sides' own."""
+
+import re
+import unicodedata
+
+_MAX_COMPONENT = 255  # bytes, on every Linux filesystem
+_MAX_NAME = 1000  # bytes; PATH_MAX is 4096, and the generation's own path comes before it
+_MAX_DEPTH = 40
+
+_PART = r"(?!\.{1,2}(?:/|\Z))[ -.0-\[\]-~]+"
+#: Printable ASCII without a backslash, no empty part, no "." or "..": nearly every name there is.
+_ORDINARY = re.compile(rf"(?:{_PART}/)*{_PART}")
+
+_FORBIDDEN = {
+    "Cc": "a control character",
+    "Cf": "an invisible or direction-changing character",
+    "Cs": "bytes that are not UTF-8",
+    "Cn": "a code point that is no character",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+}
+
+
+def problem(name: str) -> str:
+    """Why ``name`` is not a safe relative path, or the empty string."""
+    if len(name) <= _MAX_COMPONENT and _ORDINARY.fullmatch(name) and name.count("/") < _MAX_DEPTH:
+        return ""
+    return _parts_problem(name.split("/")) or _characters_problem(name)
+
+
+def _parts_problem(parts: "list[str]") -> str:
+    if parts == [""]:
+        return "the name is empty"
+    if parts[0] == "":
+        return "the name is absolute"
+    if ".." in parts:
+        return "the name has '..' in it"
+    if "" in parts or "." in parts:
+        return "the name has an empty or '.' part"
+    if len(parts) > _MAX_DEPTH:
+        return f"the name is more than {_MAX_DEPTH} directories deep"
+    lengths = [len(part.encode("utf-8", "surrogatepass")) for part in parts]
+    if max(lengths) > _MAX_COMPONENT or sum(lengths) + len(lengths) > _MAX_NAME:
+        return f"the name is longer than {_MAX_COMPONENT} bytes a part or {_MAX_NAME} bytes in all"
+    return ""
+
+
+def _characters_problem(name: str) -> str:
+    if "\\" in name:
+        return "the name has a backslash in it"
+    for character in name:
+        found = _FORBIDDEN.get(unicodedata.category(character))
+        if found:
+            return f"the name has {found} in it"
+    return ""
+
+
+def folded(name: str) -> str:
+    """A key that two names share when some filesystem takes them for one."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

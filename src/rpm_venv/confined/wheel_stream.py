@@ -1,0 +1,147 @@
+"""A confined child's work: a wheel's bytes become a stream of its files and their byte code."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import mmap
+import os
+from collections.abc import Iterator
+from importlib.util import MAGIC_NUMBER, source_hash
+
+from rpm_venv.confined import names, protocol
+from rpm_venv.confined.archive import Archive, Member, Refused
+from rpm_venv.confined.contents import Contents, Place
+
+_UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: valid for ever, never compared to the source
+_FLUSH = 1 << 18
+
+
+class Output:
+    """Frames, gathered into writes that are worth a system call."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._parts: list[bytes] = []
+        self._length = 0
+
+    def frame(self, kind: bytes, *payload: bytes) -> None:
+        length = sum(map(len, payload))
+        self._parts.append(protocol.FRAME.pack(kind, length))
+        self._parts.extend(payload)
+        self._length += length
+        if self._length >= _FLUSH:
+            self.flush()
+
+    def file(self, place: Place, flags: int, size: int, digest: bytes, data: bytes) -> None:
+        """The frames of one file whose content, or its beginning, is ``data``."""
+        name = place.path.encode()
+        header = protocol.HEADER.pack(place.scheme, flags, size, len(name), len(digest))
+        self.frame(protocol.FILE, header, name, digest, data[: protocol.CHUNK])
+        self.more(data[protocol.CHUNK :])
+
+    def more(self, data: bytes) -> None:
+        for start in range(0, len(data), protocol.CHUNK):
+            self.frame(protocol.MORE, data[start : start + protocol.CHUNK])
+
+    def problem(self, refused: Refused) -> None:
+        self.frame(
+            protocol.PROBLEM, json.dumps([refused.message[:500], refused.where[:500]]).encode()
+        )
+
+    def flush(self) -> None:
+        data = memoryview(b"".join(self._parts))
+        self._parts.clear()
+        self._length = 0
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+class Page:
+    """Memory shared with root that says which file is being compiled, should this child crash."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._memory = mmap.mmap(descriptor, mmap.PAGESIZE)
+
+    def name(self, path: str) -> None:
+        data = path.encode()[:1000] + b"\0"
+        self._memory[: len(data)] = data
+
+
+class Sender:
+    """Sends one wheel, with byte code for the interpreter that ``tag`` names."""
+
+    def __init__(self, output: Output, tag: str, page: Page) -> None:
+        self._output = output
+        self._tag = tag
+        self._page = page
+
+    def send(self, wheel: int) -> None:
+        """All there is to say about the wheel behind a descriptor, the end frame last."""
+        problems = []
+        try:
+            contents = Contents(Archive(wheel))
+            problems = contents.problems
+            if not problems:
+                self._output.frame(protocol.META, contents.meta)
+                problems = list(self._files(contents))
+        except Refused as refused:
+            problems = [refused]
+        for problem in problems[: protocol.MAX_PROBLEMS]:
+            self._output.problem(problem)
+        self._output.frame(protocol.END)
+        self._output.flush()
+
+    def _files(self, contents: Contents) -> Iterator[Refused]:
+        for member in contents.archive.members:
+            place = contents.places.get(member)
+            try:
+                if place is None:
+                    for _ in contents.archive.chunks(member):
+                        pass  # a directory, or dropped; its structure is checked all the same
+                else:
+                    self._file(contents, member, place)
+            except Refused as refused:
+                yield refused
+
+    def _file(self, contents: Contents, member: Member, place: Place) -> None:
+        row = contents.rows.get(member.name)
+        digest = row.digest if row else b""
+        flags = protocol.EXECUTABLE if member.executable else 0
+        is_source = (
+            place.scheme == protocol.SITE
+            and place.path.endswith(".py")
+            and member.size <= protocol.MAX_SOURCE
+        )
+        if member.size <= protocol.CHUNK or is_source:
+            data = contents.archive.whole(member)
+            self._output.file(place, flags, member.size, digest, data)
+            if is_source:
+                self._byte_code(data, place.path)
+        else:
+            self._output.file(place, flags, member.size, digest, b"")
+            for data in contents.archive.chunks(member):
+                self._output.more(data)
+
+    def _byte_code(self, source: bytes, path: str) -> None:
+        parent, slash, name = path.rpartition("/")
+        target = f"{parent}{slash}__pycache__/{name[:-3]}.{self._tag}.pyc"
+        if names.problem(target):
+            return  # its byte code's name would be too long; Python does without it, too
+        self._page.name(path)
+        code = byte_code(source, path)
+        if code:
+            place = Place(protocol.SITE, target)
+            self._output.file(place, protocol.BYTE_CODE, len(code), b"", code)
+
+
+def byte_code(source: bytes, path: str) -> bytes:
+    """The content of the .pyc for a source, or nothing where it does not compile.
+
+    ``path`` relative to site-packages goes into the code; importlib puts the real one in its place.
+    """
+    try:
+        code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+        return b"".join((MAGIC_NUMBER, _UNCHECKED_HASH, source_hash(source), marshal.dumps(code)))
+    except Exception:  # hostile or for another Python: many kinds, one answer
+        return b""

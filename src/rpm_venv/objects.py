@@ -1,0 +1,95 @@
+"""An object of the store, described: whose wheel it is and every file of it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """A command that a wheel declares: ``kind`` is ``console`` or ``gui``."""
+
+    kind: str
+    name: str
+    module: str
+    attribute: str
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of an object: below ``scheme``/``path``, with mode bits, size and sha256 (hex)."""
+
+    scheme: str
+    path: str
+    mode: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What ``object.json`` says: whose wheel this is and every file of it, in order.
+
+    ``dist_info`` is the directory's name below ``site``. Its RECORD there already lists byte code
+    and INSTALLER; ``assemble`` writes another where scripts, data or headers join it.
+    """
+
+    id: str
+    filename: str
+    name: str
+    version: str
+    dist_info: str
+    files: tuple[StoredFile, ...]
+    entry_points: tuple[EntryPoint, ...]
+
+    def dumps(self) -> bytes:
+        """One line for the object, then one a file; the same object gives the same bytes."""
+        return b"".join(self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        yield _line(
+            {
+                "format": FORMAT,
+                "id": self.id,
+                "filename": self.filename,
+                "name": self.name,
+                "version": self.version,
+                "dist_info": self.dist_info,
+                "entry_points": [
+                    [point.kind, point.name, point.module, point.attribute]
+                    for point in self.entry_points
+                ],
+            }
+        )
+        for file in self.files:
+            yield _line([file.scheme, file.path, file.mode, file.size, file.sha256])
+
+    @classmethod
+    def loads(cls, data: bytes) -> StoredObject:
+        """The object that ``dumps`` described; ``ValueError`` when it is not such a description."""
+        first, *rows = data.splitlines()
+        try:
+            head = json.loads(first)
+            # One document is read several times faster than one a line.
+            files = json.loads(b"[" + b",".join(rows) + b"]")
+            if head["format"] != FORMAT:
+                raise ValueError(f"an object of another format: {head['format']!r}")
+            return cls(
+                id=head["id"],
+                filename=head["filename"],
+                name=head["name"],
+                version=head["version"],
+                dist_info=head["dist_info"],
+                files=tuple(StoredFile(*file) for file in files),
+                entry_points=tuple(EntryPoint(*point) for point in head["entry_points"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the description of an object: {error}") from None
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"

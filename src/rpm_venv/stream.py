@@ -1,0 +1,155 @@
+"""A confined child's stream, taken apart by root: typed, bounded, and not yet believed. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, NamedTuple, Union
+
+from rpm_venv.confined import protocol
+from rpm_venv.errors import Problem
+
+
+class Broken(Exception):
+    """The stream is not what the protocol allows, or ended too soon: its child is not trusted."""
+
+
+@dataclass(frozen=True)
+class Meta:
+    """The wheel's claims about itself, first of all."""
+
+    claims: Mapping[str, Any]
+
+
+class File(NamedTuple):
+    """One file. ``digest`` is RECORD's claim, empty for byte code and files that have none.
+
+    ``chunks`` must be consumed before the next event is asked for; it ends early, without
+    ``size`` bytes, only where a problem follows.
+    """
+
+    scheme: str
+    path: str
+    size: int
+    executable: bool
+    byte_code: bool
+    digest: bytes
+    chunks: Iterator[memoryview]
+
+
+Event = Union[Meta, File, Problem]
+
+
+class Stream:
+    """The events of one stream, read through ``read()``: some bytes, none at its end."""
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read = read
+        self._buffer = memoryview(b"")
+        self._next = b""
+        self._payload = memoryview(b"")
+
+    def events(self) -> Iterator[Event]:
+        """Everything the child says, up to its end frame; ``Broken`` if it never gets there."""
+        self._advance()
+        while self._next != protocol.END:
+            kind, payload = self._next, self._payload
+            if kind == protocol.FILE:
+                yield self._file(payload)
+                if self._next == protocol.MORE:
+                    raise Broken("more of a file than it has")
+                continue  # its chunks have read ahead to the next frame
+            if kind == protocol.META:
+                yield Meta(_mapping(payload))
+            elif kind == protocol.PROBLEM:
+                yield _problem(payload)
+            else:
+                raise Broken("a frame out of place")
+            self._advance()
+
+    def _advance(self) -> None:
+        kind, length = protocol.FRAME.unpack(self._take(protocol.FRAME.size))
+        if length > protocol.MAX_PAYLOAD:
+            raise Broken("a frame larger than agreed")
+        self._next, self._payload = kind, self._take(length)
+
+    def _take(self, length: int) -> memoryview:
+        if len(self._buffer) < length:
+            parts: list[bytes | memoryview] = [self._buffer]
+            have = len(self._buffer)
+            while have < length:
+                data = self._read()
+                if not data:
+                    raise Broken("it ended too soon")
+                parts.append(data)
+                have += len(data)
+            self._buffer = memoryview(b"".join(parts))
+        piece, self._buffer = self._buffer[:length], self._buffer[length:]
+        return piece
+
+    def _file(self, payload: memoryview) -> File:
+        head = protocol.HEADER.size
+        if len(payload) < head:
+            raise Broken("a file without a header")
+        scheme, flags, size, name_length, digest_length = protocol.HEADER.unpack(payload[:head])
+        name_end = head + name_length
+        data_start = name_end + digest_length
+        if len(payload) < data_start or scheme >= len(protocol.SCHEMES):
+            raise Broken("a malformed header")
+        try:
+            path = str(payload[head:name_end], "utf-8")
+        except UnicodeDecodeError:
+            raise Broken("a name that is not UTF-8") from None
+        return File(
+            protocol.SCHEMES[scheme],
+            path,
+            size,
+            bool(flags & protocol.EXECUTABLE),
+            bool(flags & protocol.BYTE_CODE),
+            bytes(payload[name_end:data_start]),
+            self._chunks(size, payload[data_start:]),
+        )
+
+    def _chunks(self, size: int, first: memoryview) -> Iterator[memoryview]:
+        left = size - len(first)
+        if left < 0:
+            raise Broken("more of a file than it has")
+        if first:
+            yield first
+        self._advance()
+        while left and self._next == protocol.MORE:
+            left -= len(self._payload)
+            if left < 0:
+                raise Broken("more of a file than it has")
+            yield self._payload
+            self._advance()
+
+
+def _mapping(payload: memoryview) -> Mapping[str, Any]:
+    value = _json(payload)
+    if not isinstance(value, dict):
+        raise Broken("claims that are no object")
+    return value
+
+
+def _problem(payload: memoryview) -> Problem:
+    value = _json(payload)
+    if not (isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value)):
+        raise Broken("a malformed problem")
+    message, where = (printable(part) for part in value)
+    return Problem(message, where)
+
+
+def _json(payload: memoryview) -> object:
+    try:
+        return json.loads(bytes(payload))
+    except (ValueError, RecursionError):
+        raise Broken("malformed JSON") from None
+
+
+def printable(text: str) -> str:
+    """A hostile text, fit for a terminal and a log: one line, printable, 500 characters of it."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:500]
+    )

@@ -1,0 +1,155 @@
+"""Root's half of unpacking: from a confined child's stream to a tree on disk, believing nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from rpm_venv import wheel
+from rpm_venv.confined import protocol
+from rpm_venv.errors import Problem, WheelError
+from rpm_venv.files import Tree, write_all
+from rpm_venv.objects import StoredFile, StoredObject
+from rpm_venv.stream import Broken, Event, File, Meta
+from rpm_venv.wheel import Claims, WheelName
+
+#: In dist-info, what may come without a hash: signatures of RECORD, which cannot be listed in it.
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+
+
+class Unpacking:
+    """Writes one object below a fresh directory, and finds what is wrong with it on the way."""
+
+    def __init__(self, target: Path, object_id: str, name: WheelName, tag: str) -> None:
+        self._tree = Tree(target)
+        self._id = object_id
+        self._name = name
+        self._tag = tag
+        self._claims: Claims | None = None
+        self._files: list[StoredFile] = []
+        self._sources: set[str] = set()
+        self._bytes = 0
+        self.problems: list[Problem] = []
+
+    def run(self, events: Iterable[Event]) -> StoredObject:
+        """The object, written but not yet durable; ``WheelError`` with everything found wrong."""
+        try:
+            for event in events:
+                if isinstance(event, File):
+                    self._file(event)
+                elif isinstance(event, Meta):
+                    self._meta(event)
+                elif len(self.problems) <= protocol.MAX_PROBLEMS:
+                    self.problems.append(event)
+            if not self.problems:
+                return self._finish()
+        finally:
+            self._tree.release()
+        raise WheelError(
+            "the wheel is refused", subject=self._name.filename, problems=self.problems
+        )
+
+    def _meta(self, meta: Meta) -> None:
+        if self._claims is not None:
+            raise Broken("claims made twice")
+        try:
+            self._claims, problems = wheel.check_claims(self._name, meta.claims)
+        except (KeyError, TypeError, ValueError):
+            raise Broken("malformed claims") from None
+        self.problems += problems
+
+    def _claimed(self) -> Claims:
+        if self._claims is None:
+            raise Broken("no claims, or files before them")
+        return self._claims
+
+    def _file(self, file: File) -> None:
+        claims = self._claimed()
+        self._bytes += file.size
+        if len(self._files) > 2 * protocol.MAX_FILES or self._bytes > 2 * protocol.MAX_UNPACKED:
+            raise Broken("more files or bytes than agreed")
+        reason = self._objection(file, claims)
+        if reason:
+            self.problems.append(Problem(reason, ascii(file.path)))
+        if self.problems:  # refused already: only read on for what else there is
+            for _ in file.chunks:
+                pass
+            return
+        digest = self._write(file)
+        if file.size <= protocol.MAX_SOURCE and file.path.endswith(".py"):
+            self._sources.add(file.path)
+        mode = 0o755 if file.executable else 0o644
+        self._files.append(StoredFile(file.scheme, file.path, mode, file.size, digest))
+
+    def _objection(self, file: File, claims: Claims) -> str:
+        """Why root does not write this file, or the empty string."""
+        reason = wheel.destination_problem(file.scheme, file.path)
+        if reason:
+            return reason
+        if file.byte_code:
+            parent, _, name = file.path.rpartition("__pycache__/")
+            suffix = f".{self._tag}.pyc"
+            source = f"{parent}{name[: -len(suffix)]}.py"
+            if not name.endswith(suffix) or source not in self._sources or file.scheme != "site":
+                raise Broken("byte code without its source")
+            return ""
+        dist_info, _, name = file.path.rpartition("/")
+        if file.digest or (dist_info == claims.dist_info and name in _SIGNATURES):
+            return ""
+        return "RECORD has no hash for it"
+
+    def _write(self, file: File) -> str:
+        """Write a file's chunks; its sha256. A wrong hash or size is one of ``problems``."""
+        sha256 = hashlib.sha256()
+        algorithm = protocol.DIGESTS.get(len(file.digest), "sha256")
+        claimed = sha256 if algorithm == "sha256" else hashlib.new(algorithm)
+        written = 0
+        try:
+            descriptor = self._tree.create(
+                f"{file.scheme}/{file.path}", 0o755 if file.executable else 0o644
+            )
+        except (FileExistsError, NotADirectoryError):
+            raise Broken(f"two files of one name: {file.path!a}") from None
+        try:
+            for chunk in file.chunks:
+                sha256.update(chunk)
+                if claimed is not sha256:
+                    claimed.update(chunk)
+                write_all(descriptor, chunk)
+                written += len(chunk)
+        finally:
+            self._tree.close(descriptor)
+        if written == file.size and file.digest and claimed.digest() != file.digest:
+            self.problems.append(Problem("RECORD has another hash for it", ascii(file.path)))
+        if written != file.size:
+            self.problems.append(Problem("the file ends too soon", ascii(file.path)))
+        return sha256.hexdigest()
+
+    def _finish(self) -> StoredObject:
+        claims = self._claimed()
+        self._own(f"{claims.dist_info}/INSTALLER", wheel.INSTALLER)
+        own = f"{claims.dist_info}/RECORD"
+        rows = [
+            (file.path, file.sha256, file.size) for file in self._files if file.scheme == "site"
+        ]
+        self._own(own, wheel.record(rows, own))
+        files = sorted(self._files, key=lambda file: (file.scheme, file.path))
+        stored = StoredObject(
+            id=self._id,
+            filename=self._name.filename,
+            name=claims.name,
+            version=claims.version,
+            dist_info=claims.dist_info,
+            files=tuple(files),
+            entry_points=claims.entry_points,
+        )
+        self._tree.write("object.json", 0o644, stored.dumps())
+        self._tree.finish()
+        return stored
+
+    def _own(self, path: str, data: bytes) -> None:
+        """Write a file that is ours, not the wheel's."""
+        self._tree.write(f"site/{path}", 0o644, data)
+        digest = hashlib.sha256(data).hexdigest()
+        self._files.append(StoredFile("site", path, 0o644, len(data), digest))

@@ -1,0 +1,197 @@
+"""What a wheel may be: its file name, its claims about itself, and where its files may go. Pure."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.tags import parse_tag
+from packaging.utils import (
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from rpm_venv.confined import names
+from rpm_venv.errors import Problem, WheelError
+from rpm_venv.objects import EntryPoint
+
+INSTALLER = b"rpm-venv\n"
+
+_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_TARGET = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[[^]]*\])?")
+_MAX_COMMANDS = 2000
+#: An environment's own: the interpreter under each of its names, and what switches it on.
+_RESERVED_COMMAND = re.compile(
+    r"(python|pypy)[0-9.]*t?(w|-config)?|activate(_this|\..+)?|Activate\..+", re.I
+)
+_RESERVED_DATA = re.compile(
+    r"pyvenv\.cfg|lib64(/.*)?|lib/python[0-9.]+t?(/.*)?|include/site(/.*)?|(bin|lib|include|etc|share)",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class WheelName:
+    """The parts of a wheel's file name; ``tags`` as ``py-abi-platform`` strings."""
+
+    filename: str
+    name: str
+    version: Version
+    build: tuple[int, str] | tuple[()]
+    tags: frozenset[str]
+
+    @classmethod
+    def parse(cls, filename: str) -> WheelName:
+        """The parts of ``filename``; ``WheelError`` where it is not a wheel's name."""
+        try:
+            name, version, build, tags = parse_wheel_filename(filename)
+        except (InvalidWheelFilename, InvalidVersion) as error:
+            raise WheelError("not the file name of a wheel", subject=filename) from error
+        return cls(filename, name, version, build, frozenset(map(str, tags)))
+
+
+def rank(name: WheelName, tags: Sequence[str]) -> int | None:
+    """The position of the wheel's best tag in ``tags``, best first; ``None`` if it has none."""
+    return next((place for place, tag in enumerate(tags) if tag in name.tags), None)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a wheel says about itself, once it has been compared with its file name."""
+
+    dist_info: str
+    name: str
+    version: str
+    entry_points: tuple[EntryPoint, ...]
+
+
+def check_claims(name: WheelName, meta: Mapping[str, Any]) -> tuple[Claims, tuple[Problem, ...]]:
+    """The claims in a confined child's words, and everything that is wrong with them.
+
+    ``ValueError`` or ``KeyError`` where they are not even of the agreed types.
+    """
+    dist_info, version = _text(meta["dist_info"]), _text(meta["version"])
+    problems = [*_name_problems(name, dist_info, _text(meta["name"]), version)]
+    wheel_version = _text(meta["wheel_version"])
+    if not re.fullmatch(r"1\.[0-9]{1,3}", wheel_version):
+        problems.append(Problem(f"Wheel-Version {wheel_version}: only 1.x is known", "WHEEL"))
+    problems += _tag_problems(name, [_text(tag) for tag in meta["tags"]])
+    points, wrong = _commands(meta["commands"])
+    problems += wrong
+    return Claims(dist_info, name.name, str(name.version), points), tuple(problems)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 1000:
+        raise ValueError("not a short text")
+    return value
+
+
+def _name_problems(wheel: WheelName, dist_info: str, name: str, version: str) -> Iterable[Problem]:
+    if canonicalize_name(name) != wheel.name:
+        yield Problem(f"Name {name!a} is not the file name's", "METADATA")
+    if not _same_version(version, wheel.version):
+        yield Problem(f"Version {version!a} is not the file name's", "METADATA")
+    stem, dot, suffix = dist_info.rpartition(".")
+    directory_name, dash, directory_version = stem.rpartition("-")
+    if (
+        names.problem(dist_info)
+        or not dash
+        or "/" in dist_info
+        or f"{dot}{suffix}" != ".dist-info"
+        or canonicalize_name(directory_name) != wheel.name
+        or not _same_version(directory_version, wheel.version)
+    ):
+        yield Problem("the dist-info directory is not named after the wheel", ascii(dist_info))
+
+
+def _same_version(text: str, version: Version) -> bool:
+    try:
+        # In directory names a dash may have become an underscore: 1.0-1 is 1.0_1 there.
+        return Version(text.replace("_", "-")) == version
+    except InvalidVersion:
+        return False
+
+
+def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]:
+    tags: set[str] = set()
+    for text in claimed:
+        if text.count("-") != 2:
+            yield Problem(f"{text!a} is not a tag", "WHEEL")
+        else:
+            tags.update(map(str, parse_tag(text)))
+    if not tags & wheel.tags:
+        yield Problem("its tags are not the file name's", "WHEEL")
+
+
+def _commands(commands: Iterable[Any]) -> tuple[tuple[EntryPoint, ...], list[Problem]]:
+    points: dict[str, EntryPoint] = {}
+    problems = []
+    for number, command in enumerate(commands):
+        kind, name, value = map(_text, command)
+        target = _TARGET.fullmatch(value)
+        reason = ""
+        if kind not in ("console", "gui"):
+            raise ValueError("a command of no known kind")
+        if number >= _MAX_COMMANDS:
+            reason = f"more than {_MAX_COMMANDS} commands"
+        elif command_problem(name):
+            reason = command_problem(name)
+        elif name in points:
+            reason = "the command is declared twice"
+        elif not target or not all(map(_is_dotted_name, target.group("module", "attribute"))):
+            reason = f"{value!a} is not module:attribute"
+        else:
+            points[name] = EntryPoint(kind, name, target["module"], target["attribute"])
+        if reason:
+            problems.append(Problem(reason, f"entry_points.txt: {name!a}"))
+    return tuple(points.values()), problems
+
+
+def _is_dotted_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
+
+
+def command_problem(name: str) -> str:
+    """Why a file of this name may not be in an environment's ``bin``, or the empty string."""
+    if len(name) > 200 or not _COMMAND.fullmatch(name):
+        return "not a name for a command: letters, digits and . _ + - only"
+    if _RESERVED_COMMAND.fullmatch(name):
+        return "the name belongs to the environment itself"
+    return ""
+
+
+def destination_problem(scheme: str, path: str) -> str:
+    """Why a file may not go to ``path`` of an install scheme, or the empty string.
+
+    Checked by root for every name it writes, whatever a confined child made of it before.
+    """
+    reason = names.problem(path)
+    if reason:
+        return reason
+    if scheme == "scripts":
+        return command_problem(path) if "/" not in path else "a script in a directory"
+    if scheme == "data":
+        if _RESERVED_DATA.fullmatch(path):
+            return "the path belongs to the environment itself"
+        if path.lower().startswith("bin/"):
+            return destination_problem("scripts", path[len("bin/") :])
+    return ""
+
+
+def record(rows: Iterable[tuple[str, str, int]], own: str) -> bytes:
+    """The bytes of a RECORD that is called ``own``: path, sha256 (hex) and size of every file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for path, sha256, size in sorted(rows):
+        encoded = base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode()
+        writer.writerow((path, f"sha256={encoded}", size))
+    writer.writerow((own, "", ""))
+    return text.getvalue().encode()
