@@ -123,20 +123,29 @@ local function section_package(line)
     return named and main .. "-" .. named or main
 end
 
+-- The spec file's lines; nil where they cannot be known. rpm 4.14 does not tell the file's name.
+local function spec_lines()
+    local name = rpm.expand("%{?__file_name}")
+    local file = io.open(name ~= "" and name or rpm.expand("%{_specdir}/%{name}.spec"))
+    if not file then
+        return nil
+    end
+    local lines = {}
+    for line in file:lines() do
+        lines[#lines + 1] = line
+    end
+    file:close()
+    return lines
+end
+
 -- The package of the scriptlet being parsed; nil where it cannot be known: on rpm 4.14, which does
 -- not say where it is, and where conditionals leave more than one candidate.
 local function scriptlet_package()
     local number = tonumber(rpm.expand("%{?__file_lineno}"))
-    local file = number and io.open(rpm.expand("%{?__file_name}"))
-    if not file then
-        return nil
-    end
+    local lines = number and spec_lines() or {}
     local header, header_depth, depth = nil, 0, 0
-    for line in file:lines() do
-        number = number - 1
-        if number <= 0 then
-            break
-        end
+    for index = 1, math.min(number and number - 1 or 0, #lines) do
+        local line = lines[index]
         if line:match("^%s*%%if") then
             depth = depth + 1
         elseif line:match("^%s*%%el[si]") and header and depth <= header_depth then
@@ -150,8 +159,27 @@ local function scriptlet_package()
             header, header_depth = line, depth
         end
     end
-    file:close()
     return header and SCRIPTLETS[section(header)] and section_package(header)
+end
+
+-- Whether a %files section lists PATH as %ghost; nil where lists from files may do so.
+local function has_ghost(path)
+    local lines = spec_lines()
+    local lists = false
+    for _, line in ipairs(lines or {}) do
+        if line:find("%ghost", 1, true) then
+            for word in rpm.expand(line):gmatch("%S+") do
+                if word == path then
+                    return true
+                end
+            end
+        end
+        lists = lists or line:match("^%s*%%files.*%s%-f")
+    end
+    if lines and not lists then
+        return false
+    end
+    return nil
 end
 
 -- The name of the package: what -n says or the spec's own; it must be the scriptlet's.
@@ -215,24 +243,6 @@ local function define_global(name, body)
     return "%{expand:%global " .. name .. " " .. body .. "}"
 end
 
--- The hooks into rpmbuild. They are set where the first environment is declared, not in the macro
--- file: files that rpm reads later (its platform's, the distribution's) define these macros anew.
--- What is there stays and runs first.
-local function hooks()
-    if rpm.expand("%{?__venv_hooked}") ~= "" then
-        return ""
-    end
-    local text = define_global("__venv_hooked", "1")
-        .. define_global("__arch_install_post",
-            "%{?__arch_install_post}\\\n%%{__venv_check_buildroot}")
-    if rpm.expand("%{?__check_files}") ~= "" then
-        -- A placeholder that no %ghost names is no "unpackaged file": rpm need not see PATH.
-        text = text .. define_global("__check_files",
-            "/bin/sh -c '%{__check_files} | grep -vxF %%{__venv_placeholders}'")
-    end
-    return text
-end
-
 local function escape_for_regex(path)
     return (path:gsub("[.+^]", "[%0]"))
 end
@@ -245,14 +255,48 @@ local function append(macro, word, separator)
     return define_global(macro, known == "" and word or known .. separator .. word)
 end
 
+-- The hook into rpmbuild. It is set where the first environment is declared, not in the macro file:
+-- files that rpm reads later (its platform's, the distribution's) define that macro anew. What is
+-- there stays and runs first.
+local function hook()
+    if rpm.expand("%{?__venv_hooked}") ~= "" then
+        return ""
+    end
+    return define_global("__venv_hooked", "1")
+        .. define_global("__arch_install_post",
+            "%{?__arch_install_post}\\\n%%{__venv_check_buildroot}")
+end
+
+-- A placeholder that nothing lists is no "unpackaged file": PATH need not be known to rpm.
+local function tolerate_unlisted(path)
+    local text = append("__venv_unlisted", '-e "   ' .. path .. '"', " ")
+    if rpm.expand("%{?__venv_tolerant}") ~= "" or rpm.expand("%{?__check_files}") == "" then
+        return text
+    end
+    return text .. define_global("__venv_tolerant", "1")
+        .. define_global("__check_files",
+            "/bin/sh -c '%{__check_files} | grep -vxF %%{__venv_unlisted}'")
+end
+
+-- A %ghost must exist in the buildroot, and what exists there must be packaged: a placeholder is
+-- made for a PATH that is listed as %ghost, and where that cannot be known.
+local function place(path)
+    local ghost = has_ghost(path)
+    if ghost == false then
+        return ""
+    end
+    return append("__venv_placeholders", "--placeholder " .. path, " ")
+        .. (ghost and "" or tolerate_unlisted(path))
+end
+
 -- What the generator (fileattrs/venv.attr) and the check after %install work from.
 local function declare(name, lock, words, path)
     local declaration = "-d '-n " .. name .. " -r " .. lock .. " "
         .. table.concat(words, " ") .. (#words > 0 and " " or "") .. path .. "'"
     return append("__venv_declarations", declaration, " ")
         .. append("__venv_locks", escape_for_regex(lock), "|")
-        .. append("__venv_placeholders", '-e "   ' .. path .. '"', " ")
-        .. hooks()
+        .. place(path)
+        .. hook()
 end
 
 local expansions = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.generators.conftest import Build, Built
 from tests.generators.specs import LOCK, PATH, SHIP_ALL, sources, spec
 from tests.host.wheels import make_wheel
@@ -29,14 +31,38 @@ def test_a_ghost_beside_its_whole_directory_stays_a_ghost(build: Build) -> None:
     assert listed(built)[:1] == ["g"]
 
 
-def test_without_a_ghost_rpm_need_not_see_the_path(build: Build) -> None:
-    built = build(spec({"%files": "%{_datadir}/app1"}), sources(make_wheel("alpha")))
+@pytest.mark.parametrize(
+    "line", ["%ghost %{appdir}/penv", "%attr(-,root,root) %ghost /opt/app1/penv"]
+)
+def test_a_ghost_is_found_however_it_is_written(build: Build, line: str) -> None:
+    files = f"%{{_datadir}}/app1\n{line}"
+    built = build(spec({"%files": files}, "%global appdir /opt/app1"), sources(make_wheel("alpha")))
+    assert listed(built) == ["g", "lrwxrwxrwx", PLACEHOLDER]
+
+
+def test_without_a_ghost_rpm_does_not_see_the_path(build: Build) -> None:
+    files = "%{_datadir}/app1\n/opt/app1"
+    ship = f"{SHIP_ALL}\nmkdir -p %{{buildroot}}/opt/app1"
+    built = build(spec({"%files": files}, ship=ship), sources(make_wheel("alpha")))
     assert listed(built) == []
+    assert listed(built, "/opt/app1") == ["", "drwxr-xr-x", ""]
 
 
-def test_what_is_really_unpackaged_still_fails_the_build(build: Build) -> None:
-    ship = f"{SHIP_ALL}\nmkdir -p %{{buildroot}}/opt/app1\ntouch %{{buildroot}}{PATH}2"
-    built = build(spec({"%files": "%{_datadir}/app1"}, ship=ship), sources(make_wheel("alpha")))
+@pytest.mark.parametrize("content", ["%ghost /opt/app1/penv", "%dir /opt/app1"])
+def test_a_list_of_files_may_have_the_ghost_or_not(build: Build, content: str) -> None:
+    ship = f"{SHIP_ALL}\nmkdir -p %{{buildroot}}/opt/app1\necho '{content}' > files.list"
+    sections = {"%files": "", "%files -f files.list": "%{_datadir}/app1"}
+    text = spec(sections, ship=ship).replace("\n%files\n\n", "\n")
+    built = build(text, sources(make_wheel("alpha")))
+    assert listed(built)[:1] == (["g"] if "ghost" in content else [])
+
+
+@pytest.mark.parametrize("section", ["%files", "%files -f files.list"])
+def test_what_is_really_unpackaged_still_fails_the_build(build: Build, section: str) -> None:
+    ship = f"{SHIP_ALL}\nmkdir -p %{{buildroot}}/opt/app1\ntouch %{{buildroot}}{PATH}2\necho '%dir /opt' > files.list"
+    sections = {"%files": "", section: "%{_datadir}/app1"}
+    text = spec(sections, ship=ship).replace("\n%files\n\n", "\n")
+    built = build(text, sources(make_wheel("alpha")))
     assert built.code != 0
     assert f"   {PATH}2" in built.output.splitlines()
     assert f"   {PATH}" not in built.output.splitlines()

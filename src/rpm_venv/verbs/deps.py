@@ -53,6 +53,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=functools.partial(_declared, type(parser)),
         help="a declaration, in the options of install; repeatable",
     )
+    parser.add_argument(
+        "--placeholder",
+        dest="placeholders",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="put a link for %%ghost PATH into the buildroot; repeatable",
+    )
 
 
 def _declared(parser_class: type[argparse.ArgumentParser], text: str) -> Declared:
@@ -67,7 +75,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Dependencies on stdout, or what is wrong with the buildroot."""
     layout = Layout(context.layout.real(os.path.abspath(args.buildroot)))
     if args.what == "check":
-        return _check(layout, args.declared)
+        return _check(layout, args.declared, args.placeholders)
     shipped = set(_names_on_stdin(layout))
     declared = [one for one in args.declared if one.declaration.lock in shipped]
     misplaced = [_misplaced(one, args.owner) for one in declared if args.owner]
@@ -104,7 +112,7 @@ def _lines(what: str, layout: Layout, declaration: Declaration) -> list[str]:
     return dependencies.requires(declaration, shipped.lock.requires_python, shipped.minors())
 
 
-def _check(layout: Layout, declared: Sequence[Declared]) -> Report:
+def _check(layout: Layout, declared: Sequence[Declared], placeholders: Sequence[str]) -> Report:
     payloads: list[tuple[Declared, payload.Payload]] = []
     problems: list[Problem] = []
     for one in declared:
@@ -118,8 +126,8 @@ def _check(layout: Layout, declared: Sequence[Declared]) -> Report:
         problems += _at(one, payload.problems(shipped, allowed))
     if problems:
         raise VenvError("the buildroot is not what the macros declare", problems=problems)
-    for one in declared:
-        _place(layout, one.declaration.path)
+    for path in placeholders:
+        _place(layout, path)
     return Report(data={"declared": [one.declaration.to_json() for one in declared]})
 
 
