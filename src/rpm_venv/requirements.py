@@ -31,6 +31,7 @@ _HASH = re.compile(r"sha256:[0-9a-fA-F]{64}", re.ASCII)
 _COMMENT = re.compile(r"(?:^|[ \t])#")
 _MAX_VERSION = 128
 _MAX_MARKER = 8192
+_TELLING = 512  # characters of a line that tell what it is instead
 _MAX_NESTING = 32  # parentheses; packaging's parser is recursive
 
 #: What is wrong with a line that is not ours, the first that fits.
@@ -145,15 +146,18 @@ def _parse_marker(text: str) -> Marker | str:
     try:
         marker = Marker(text)
         marker.evaluate()  # extras and groups are names of pylock.toml alone
-    except (InvalidMarker, UndefinedComparison, UndefinedName, ValueError) as error:
+    except UndefinedName:
+        return f"the marker {_quoted(text.strip())} asks for what only a pylock.toml has"
+    except (InvalidMarker, UndefinedComparison, ValueError) as error:
         return f"the marker {_quoted(text.strip())} is not one: {str(error).splitlines()[0]}"
     return marker
 
 
 def _foreign(head: str) -> str:
     """What is wrong with a line that is not ``name==version``."""
+    start = head[:_TELLING]  # the patterns are not linear
     for pattern, message in _FOREIGN:
-        if pattern.match(head):
+        if pattern.match(start):
             return f"{_quoted(head)} is {message}"
     return f"{_quoted(head)} is not name==version"
 
@@ -162,6 +166,8 @@ def _hash_problem(value: str) -> str:
     option = _OPTION.search(value)
     if option:
         return f"{option[1]} is an option of pip"
+    if " " in value:
+        return f"{_quoted(value.partition(' ')[2])} is in the line of another distribution"
     algorithm, colon, _ = value.partition(":")
     if colon and algorithm != "sha256":
         return f"the hash {_quoted(value)} is {_quoted(algorithm)}, and only sha256 is taken"
