@@ -10,13 +10,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
-from rpm_venv.generation import Distribution, Generation, Live, name
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.store import Source
+from rpm_venv.generation import Generation, Live, name
+
+if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
+    from rpm_venv.fetch import Found
+    from rpm_venv.interpreter import Interpreter
+    from rpm_venv.store import Source
 
 #: How many generations stay beside the live one, so that a rollback has somewhere to go.
 KEEP_BEFORE = 1
@@ -110,14 +113,6 @@ Step = Union[
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The wheel chosen for one entry of the lock; ``source`` is None where the store has it."""
-
-    distribution: Distribution
-    source: Source | None = None
-
-
-@dataclass(frozen=True)
 class Wish:
     """A declaration with all that it leads to on this machine."""
 
@@ -169,14 +164,14 @@ def refused(declaration: Declaration, facts: Facts, reason: str) -> Environment:
     return replace(before, declaration=declaration, inputs="", failure=reason)
 
 
-def install(wish: Wish, choices: Sequence[Choice], facts: Facts) -> tuple[Step, ...]:
+def install(wish: Wish, wheels: Sequence[Found], facts: Facts) -> tuple[Step, ...]:
     """The steps that make the wish come true."""
     declaration, interpreter = wish.declaration, wish.interpreter
-    wheels = tuple(sorted((choice.distribution for choice in choices), key=lambda w: w.name))
-    wanted = name(declaration, interpreter, (wheel.sha256 for wheel in wheels))
+    chosen = tuple(sorted((wheel.distribution for wheel in wheels), key=lambda each: each.name))
+    wanted = name(declaration, interpreter, (wheel.sha256 for wheel in chosen))
     steps: list[Step] = []
     if wanted not in facts.whole:
-        sources = tuple(choice.source for choice in choices if choice.source)
+        sources = tuple(wheel.source for wheel in wheels if wheel.source)
         if sources:
             steps.append(MakeObjects(sources, interpreter))
         generation = Generation(
@@ -185,7 +180,7 @@ def install(wish: Wish, choices: Sequence[Choice], facts: Facts) -> tuple[Step, 
             python=interpreter.path,
             tag=interpreter.tag,
             system_site=declaration.system_site,
-            distributions=wheels,
+            distributions=chosen,
         )
         steps.append(MakeGeneration(generation, declaration, interpreter))
     after = _after_install(wish, facts, wanted)

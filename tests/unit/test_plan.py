@@ -11,6 +11,7 @@ import pytest
 from rpm_venv import plan
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
+from rpm_venv.fetch import Found
 from rpm_venv.generation import Distribution, Live, name
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.store import Source
@@ -23,7 +24,7 @@ DECLARATION = Declaration(PATH, "/usr/share/app1/requirements.txt", package=NEW)
 PYTHON = Interpreter("/usr/bin/python3.11", (3, 11, 2), "cpython-311", {}, ("py3-none-any",))
 WISH = plan.Wish(DECLARATION, "d" * 64, PYTHON)
 WHEEL = Distribution("six", "1.16.0", "six-1.16.0-py2.py3-none-any.whl", "a" * 64)
-CHOICE = plan.Choice(WHEEL, Source(Path("/w") / WHEEL.filename, WHEEL.filename, WHEEL.sha256))
+CHOICE = Found(WHEEL, Source(Path("/w") / WHEEL.filename, WHEEL.filename, WHEEL.sha256))
 WANTED = name(DECLARATION, PYTHON, [WHEEL.sha256])
 BEFORE = "0" * 20
 NOTHING = plan.Facts(Live("nothing"), missing_parents=("/opt/app1",))
@@ -97,7 +98,7 @@ def test_a_generation_that_is_there_is_only_switched_to() -> None:
 
 
 def test_objects_in_the_store_are_not_made_again() -> None:
-    steps = plan.install(WISH, [plan.Choice(WHEEL)], NOTHING)
+    steps = plan.install(WISH, [Found(WHEEL)], NOTHING)
     assert kinds(steps) == ["MakeGeneration", "WriteState", "Switch"]
 
 

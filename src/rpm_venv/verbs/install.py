@@ -40,7 +40,7 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
             if same != facts.before:
                 state.write(layout, same)
             return _report(declaration, same.wanted, changed=False)
-        with choose.choices(context, wish, lock) as chosen:
+        with choose.wheels(context, wish, lock) as chosen:
             steps = plan.install(wish, chosen, survey.with_processes(facts, declaration.path))
             said = apply.apply(context, steps)
     after = next(step.environment for step in steps if isinstance(step, plan.WriteState))

@@ -1,0 +1,60 @@
+"""Which wheels an environment is made of: the lock read for its Python, and a wheel per entry."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from rpm_venv import fetch, files
+from rpm_venv import lock as locks
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import FetchError, LockError, Problem
+from rpm_venv.fetch import Found
+from rpm_venv.lock import Lock
+from rpm_venv.paths import Layout
+from rpm_venv.plan import Wish
+from rpm_venv.report import Context
+
+
+def read_lock(layout: Layout, declaration: Declaration) -> Lock:
+    """The lock that a declaration names; ``LockError`` says what is wrong with it, all of it."""
+    try:
+        data = layout.real(declaration.lock).read_bytes()
+    except OSError as error:
+        raise LockError(
+            f"the lock cannot be read: {error.strerror}",
+            subject=declaration.lock,
+            hint="is it in the package's %files?",
+        ) from error
+    return locks.parse(data, declaration.lock)
+
+
+@contextlib.contextmanager
+def wheels(context: Context, wish: Wish, lock: Lock) -> Iterator[tuple[Found, ...]]:
+    """A wheel for every entry of the lock that holds; fetched ones exist inside the block alone."""
+    layout, declaration = context.layout, wish.declaration
+    entries = locks.select(lock, wish.interpreter.markers, declaration.extras, declaration.groups)
+    at_hand = fetch.at_hand(layout, entries, wish.interpreter, declaration.wheels)
+    if not at_hand.missing:
+        yield at_hand.found
+        return
+    if declaration.offline:
+        raise _missing(declaration, [problem for _, problem in at_hand.missing])
+    context.progress(f"fetching {len(at_hand.missing)} wheels from the index")
+    files.make_directory(layout.staging, 0o711)
+    staging = files.new_directory(layout.staging, "fetch")
+    try:
+        asked = tuple(entry for entry, _ in at_hand.missing)
+        yield (*at_hand.found, *fetch.from_index(layout, asked, wish.interpreter, staging))
+    finally:
+        files.remove_tree(staging)
+
+
+def _missing(declaration: Declaration, problems: Sequence[Problem]) -> FetchError:
+    places = ", ".join(declaration.wheels) or "the package"
+    return FetchError(
+        f"{len(problems)} of the wheels that {declaration.lock} names are not at hand",
+        subject=declaration.path,
+        hint=f"put them into {places}, or leave out -o to ask the index",
+        problems=problems,
+    )

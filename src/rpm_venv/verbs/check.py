@@ -1,0 +1,121 @@
+"""``rpm-venv check``: say whether an install would succeed, changing nothing.
+
+In ``%pre`` this is what can still stop an install, so it looks at all that can be known there. The
+package's files are not unpacked yet: its lock comes on stdin, and its wheels are not looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rpm_venv import choose, fetch, generations, interpreter, lock, occupancy, wheel
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import Problem, VenvError
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.lock import Entry
+from rpm_venv.report import Context, Report
+from rpm_venv.verbs import options
+
+#: Room for one wheel, unpacked and with byte code, where its size is not known: a quarter of the
+#: mean over zuul's 139 wheels, so that only a disk that is really full is refused.
+_ROOM_PER_WHEEL = 640 << 10  # bytes
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is checked, with what of it could be read."""
+
+    declaration: Declaration
+    python: Interpreter | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.declaration_arguments(parser)
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Check; ``VenvError`` with everything that is in the way."""
+    declaration = options.declaration(context.layout, args)
+    problems: list[Problem] = []
+    subject = _read(context, declaration, problems)
+    problems.extend(_problems(context, subject))
+    if problems:
+        raise VenvError(
+            "the environment cannot be installed",
+            subject=declaration.path,
+            hint="nothing was changed",
+            problems=problems,
+        )
+    return Report(data={"path": declaration.path, "problems": []})
+
+
+def _read(context: Context, declaration: Declaration, problems: list[Problem]) -> _Subject:
+    """The interpreter and the entries for it; what cannot be had becomes a problem."""
+    python: Interpreter | None = None
+    entries: tuple[Entry, ...] = ()
+    try:
+        python = interpreter.inspect(context.layout, declaration.python)
+    except VenvError as error:
+        problems.append(_problem(error))
+    try:
+        read = _lock(context, declaration)
+        if python is not None:
+            entries = lock.select(read, python.markers, declaration.extras, declaration.groups)
+    except VenvError as error:
+        problems.append(_problem(error))
+        problems.extend(error.problems)
+    return _Subject(declaration, python, entries)
+
+
+def _lock(context: Context, declaration: Declaration) -> lock.Lock:
+    if declaration.lock == "-":
+        return lock.parse(sys.stdin.buffer.read(), "-")
+    return choose.read_lock(context.layout, declaration)
+
+
+def _problem(error: VenvError) -> Problem:
+    return Problem(error.message, error.subject, error.hint)
+
+
+def _problems(context: Context, subject: _Subject) -> Iterator[Problem]:
+    layout, path = context.layout, subject.declaration.path
+    try:
+        live = generations.live(layout, path)
+        occupancy.refuse(layout, subject.declaration, live, own_files=False)
+    except VenvError as error:
+        yield _problem(error)
+    yield from _unfit(subject)
+    yield from _room(context, subject)
+    if not (subject.declaration.offline or subject.declaration.wheels):
+        yield from fetch.index_problems(context.layout)
+
+
+def _unfit(subject: _Subject) -> Iterator[Problem]:
+    """Entries whose wheels the lock names and none of which is for this Python."""
+    if subject.python is None:
+        return
+    for entry in subject.entries:
+        names = [wheel.WheelName.parse(file.filename) for file in entry.files]
+        if names and all(wheel.rank(name, subject.python.tags) is None for name in names):
+            tags = f"Python {subject.python.minor} on this machine"
+            yield Problem(f"no wheel of {entry} is for {tags}", entry.where)
+
+
+def _room(context: Context, subject: _Subject) -> Iterator[Problem]:
+    home = context.layout.home
+    while not home.exists():
+        home = home.parent
+    status = os.statvfs(home)
+    free = status.f_bavail * status.f_frsize
+    needed = len(subject.entries) * _ROOM_PER_WHEEL
+    if free < needed:
+        yield Problem(
+            f"{free >> 20} MiB are free and at least {needed >> 20} MiB are needed",
+            context.layout.target(home),
+            "make room there",
+        )
