@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import mmap
 import os
 import select
 import signal
 import socket
-import stat
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from rpm_venv.confined import protocol, zygote
-from rpm_venv.errors import SandboxError, WheelError
+from rpm_venv.confined import lockdown, zygote
+from rpm_venv.errors import SandboxError
 from rpm_venv.stream import printable
 
 _READ = 1 << 20
 _SILENCE = 900_000  # milliseconds without a byte; a child may use 600 seconds of CPU
-_F_SETPIPE_SZ, _F_ADD_SEALS = 1031, 1033  # fcntl(2); the names are missing in Python 3.9
-_ALL_SEALS = 0xF
+_F_SETPIPE_SZ = 1031  # fcntl(2); the name is missing in Python 3.9
 _MAX_COMPLAINT = 4000
 
 #: What each layer protects, for the message that says it is missing.
@@ -36,58 +36,8 @@ LAYERS = {
     "processes": "no view of other processes",
     "limits": "resource limits",
     "seccomp": "few system calls",
+    "landlock": "no writing outside its directory",
 }
-
-
-@contextmanager
-def sealed(path: Path, sha256: str) -> Iterator[int]:
-    """A descriptor of a copy of a wheel that nobody can change, its sha256 (hex) checked.
-
-    ``WheelError`` where it is another, or where the path is not a regular file of bearable size.
-    """
-    with open(path, "rb", buffering=0, opener=_open_regular) as source:
-        copy = os.memfd_create("wheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            found = _copy(source.fileno(), copy, path)
-            if found != sha256:
-                raise WheelError(
-                    f"its sha256 is {found}, not {sha256}",
-                    subject=os.fspath(path),
-                    hint="it is not the wheel that the lock names",
-                )
-            import fcntl
-
-            fcntl.fcntl(copy, _F_ADD_SEALS, _ALL_SEALS)
-            yield copy
-        finally:
-            os.close(copy)
-
-
-def _open_regular(path: str, flags: int) -> int:
-    # O_NONBLOCK: opening a pipe must not wait for its other end.
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > protocol.MAX_WHEEL:
-        os.close(descriptor)
-        reason = "larger than a wheel may be" if stat.S_ISREG(status.st_mode) else "not a file"
-        raise WheelError(reason, subject=path)
-    return descriptor
-
-
-def _copy(source: int, target: int, path: Path) -> str:
-    digest = hashlib.sha256()
-    copied = 0
-    while True:
-        data = os.read(source, _READ)
-        if not data:
-            return digest.hexdigest()
-        copied += len(data)
-        if copied > protocol.MAX_WHEEL:
-            raise WheelError("larger than a wheel may be", subject=os.fspath(path))
-        digest.update(data)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(target, view) :]
 
 
 class Zygote:
@@ -145,8 +95,6 @@ class Zygote:
     @contextmanager
     def child(self, worker: int, wheel: int) -> Iterator[Child]:
         """A child of this worker that reads the wheel behind a descriptor."""
-        import fcntl
-
         reading, writing = os.pipe2(os.O_CLOEXEC)
         page = os.memfd_create("page", os.MFD_CLOEXEC)
         connection = self._connections[worker]
@@ -179,10 +127,7 @@ class Zygote:
 
     def kill(self) -> None:
         """End every process of the zygote at once; those who wait for one of them are woken."""
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        _kill_group(self._process.pid)
 
     def close(self) -> None:
         """End the zygote and wait for it."""
@@ -254,3 +199,87 @@ def ending(status: int) -> str:
         except ValueError:
             return f"killed by signal {number}"
     return f"exit code {os.WEXITSTATUS(status)}"
+
+
+@dataclass(frozen=True)
+class CompletedChild:
+    """How a confined program ended: its exit code, negative for a signal, and its output.
+
+    ``missing`` names the layers that were not to be had.
+    """
+
+    returncode: int
+    stdout: str
+    stderr: str
+    missing: tuple[str, ...] = ()
+
+
+def run(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, network: bool, timeout: float
+) -> CompletedChild:
+    """Run a program as nobody, who can write to ``cwd`` alone, with the network or without it.
+
+    ``cwd`` is given to that user; what is in it afterwards is as hostile as the program may be.
+    ``SandboxError`` when it does not start, or is not done after ``timeout`` seconds. Of its
+    output the last megabyte is kept. Must not be called while other threads run.
+    """
+    if os.geteuid() == 0:
+        os.chown(cwd, lockdown.NOBODY, lockdown.NOBODY)
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+
+    def confine() -> None:
+        missing = lockdown.confine_program(os.fspath(cwd), network=network)
+        os.write(writing, ",".join(missing).encode())
+
+    try:
+        with subprocess.Popen(
+            argv,
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.PIPE,  # closed at once; a chroot may have no /dev/null
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=confine,  # noqa: PLW1509  # no threads here: see the docstring
+        ) as process:
+            try:
+                stdout, stderr = _outputs(process, time.monotonic() + timeout)
+            finally:
+                _kill_group(process.pid)
+    except OSError as error:
+        raise SandboxError(f"the program does not start: {error}", subject=argv[0]) from None
+    finally:
+        os.close(writing)
+        missing = os.read(reading, 1000).decode()
+        os.close(reading)
+    return CompletedChild(
+        process.returncode, stdout, stderr, tuple(filter(None, missing.split(",")))
+    )
+
+
+def _outputs(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, str]:
+    """What a program writes until it closes stdout and stderr."""
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise SandboxError("no pipes to the program")
+    process.stdin.close()
+    stdout, stderr = process.stdout.fileno(), process.stderr.fileno()
+    kept = {stdout: b"", stderr: b""}
+    opened = {stdout, stderr}
+    while opened:
+        left = deadline - time.monotonic()
+        readable = select.select(list(opened), [], [], max(left, 0))[0]
+        if not readable:
+            raise SandboxError("the program took too long", subject=str(process.args))
+        for pipe in readable:
+            data = os.read(pipe, _READ)
+            kept[pipe] = (kept[pipe] + data)[-_READ:]
+            if not data:
+                opened.remove(pipe)
+    return kept[stdout].decode("utf-8", "replace"), kept[stderr].decode("utf-8", "replace")
+
+
+def _kill_group(process: int) -> None:
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

@@ -19,6 +19,7 @@ from rpm_venv.errors import Problem, SandboxError, VenvError, WheelError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.objects import EntryPoint, StoredFile, StoredObject
 from rpm_venv.paths import Layout
+from rpm_venv.sealed import sealed
 from rpm_venv.stream import Broken, Stream
 from rpm_venv.unpack import Unpacking
 from rpm_venv.wheel import WheelName
@@ -205,7 +206,7 @@ class _Batch:
 
     def _unpack(self, zygote: sandbox.Zygote, worker: int, source: Source) -> None:
         name = object_id(source.sha256, self._interpreter)
-        with sandbox.sealed(source.path, source.sha256) as wheel:
+        with sealed(source.path, source.sha256) as wheel:
             unpacking = Unpacking(
                 self._staging / name, name, WheelName.parse(source.filename), self._interpreter.tag
             )

@@ -84,12 +84,18 @@ def _row(values: list[str]) -> tuple[str, Row]:
     if algorithm not in protocol.DIGESTS.values():
         raise ValueError(f"{algorithm or 'a nameless algorithm'} is no strong hash")
     try:
-        digest = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)
+        digest = _digest(encoded, algorithm)
     except (binascii.Error, ValueError):
         raise ValueError("the hash is malformed") from None
     if protocol.DIGESTS.get(len(digest)) != algorithm:
         raise ValueError("the hash has the wrong length")
     return path, Row(digest, int(size or -1))
+
+
+def _digest(encoded: str, algorithm: str) -> bytes:
+    if protocol.DIGESTS.get(len(encoded) // 2) == algorithm:
+        return bytes.fromhex(encoded)  # against the letter of PEP 427, but gmsh does it so
+    return base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)
 
 
 def commands(data: bytes, where: str) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ import resource
 import struct
 from collections.abc import Iterable
 
-from rpm_venv.confined import system_calls
+from rpm_venv.confined import landlock, protocol, system_calls
 
 try:
     import ctypes
@@ -36,12 +36,30 @@ def confine(empty: int) -> list[str]:
     needed must have been imported.
     """
     missing = isolate(network=False)
+    if not _unshare(_NEW_PID):  # it is the children forked from here on that are in it
+        missing.append("processes")
     if not _changed_root(empty):
         missing.append("filesystem")
     missing += become_nobody()
     missing += _tied_down()
     if not filter_calls(system_calls.ZYGOTE):
         missing.append("seccomp")
+    return missing
+
+
+def confine_program(directory: str, *, network: bool) -> list[str]:
+    """Confine a program that is about to be executed: nobody's rights, and one writable directory.
+
+    Returns the layers that are missing.
+    """
+    missing = isolate(network=network) if os.geteuid() == 0 or not network else ["namespaces"]
+    missing += become_nobody()
+    if not limit([(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, protocol.MAX_WHEEL)]):
+        missing.append("limits")
+    if not die_with_parent() or not no_new_privileges():
+        missing.append("no-new-privileges")
+    if not landlock.writes_only_below(directory):
+        missing.append("landlock")
     return missing
 
 
@@ -54,8 +72,6 @@ def isolate(*, network: bool) -> list[str]:
         missing.append("network")
     if not all([_unshare(_NEW_MOUNTS), _unshare(_NEW_IPC | _NEW_UTS)]):
         missing.append("namespaces")
-    if not network and not _unshare(_NEW_PID):
-        missing.append("processes")
     return missing
 
 

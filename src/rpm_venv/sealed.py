@@ -1,0 +1,67 @@
+"""A wheel's bytes, copied to where nobody can change them, and checked. An edge: reads files."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rpm_venv.confined import protocol
+from rpm_venv.errors import WheelError
+
+_READ = 1 << 20
+_F_ADD_SEALS = 1033  # fcntl(2); the name is missing in Python 3.9
+_ALL_SEALS = 0xF
+
+
+@contextmanager
+def sealed(path: Path, sha256: str) -> Iterator[int]:
+    """A descriptor of a copy of a wheel that nobody can change, its sha256 (hex) checked.
+
+    ``WheelError`` where it is another, or where the path is not a regular file of bearable size.
+    """
+    with open(path, "rb", buffering=0, opener=_open_regular) as source:
+        copy = os.memfd_create("wheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            found = _copy(source.fileno(), copy, path)
+            if found != sha256:
+                raise WheelError(
+                    f"its sha256 is {found}, not {sha256}",
+                    subject=os.fspath(path),
+                    hint="it is not the wheel that the lock names",
+                )
+            fcntl.fcntl(copy, _F_ADD_SEALS, _ALL_SEALS)
+            yield copy
+        finally:
+            os.close(copy)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # O_NONBLOCK: opening a pipe must not wait for its other end.
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > protocol.MAX_WHEEL:
+        os.close(descriptor)
+        reason = "larger than a wheel may be" if stat.S_ISREG(status.st_mode) else "not a file"
+        raise WheelError(reason, subject=path)
+    return descriptor
+
+
+def _copy(source: int, target: int, path: Path) -> str:
+    digest = hashlib.sha256()
+    copied = 0
+    while True:
+        data = os.read(source, _READ)
+        if not data:
+            return digest.hexdigest()
+        copied += len(data)
+        if copied > protocol.MAX_WHEEL:
+            raise WheelError("larger than a wheel may be", subject=os.fspath(path))
+        digest.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
