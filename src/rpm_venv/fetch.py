@@ -1,0 +1,204 @@
+"""Getting the wheels that a lock names: from the store, from directories, from the site's index.
+
+What comes from anywhere is believed only by its sha256. An edge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpm_venv import store
+from rpm_venv.errors import Problem, WheelError
+from rpm_venv.generation import Distribution
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.lock import HOW_TO_BUILD, Entry
+from rpm_venv.paths import Layout
+from rpm_venv.store import Source
+from rpm_venv.wheel import WheelName, rank
+
+_CHUNK = 1 << 20
+_SDIST = (".tar.gz", ".zip", ".tar.bz2")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The wheel chosen for one entry of a lock; ``source`` is None where the store has it."""
+
+    distribution: Distribution
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """What this machine has of a lock's wheels; ``missing`` says of each other entry why."""
+
+    found: tuple[Found, ...] = ()
+    missing: tuple[tuple[Entry, Problem], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A wheel file that is, by its name, the distribution of an entry."""
+
+    name: WheelName
+    path: Path
+    rank: int
+
+    @property
+    def order(self) -> tuple[int, tuple[int, str]]:
+        """Best first: by tag, then by build number, of which the higher is better (PEP 427)."""
+        number, text = self.name.build or (-1, "")
+        return (self.rank, (-number, text))
+
+
+def at_hand(
+    layout: Layout,
+    entries: Iterable[Entry],
+    interpreter: Interpreter,
+    directories: Sequence[str],
+) -> AtHand:
+    """Choose a wheel for each entry out of directories, target paths, and the store.
+
+    The best tag wins, wherever it is; every file that is chosen has been hashed, unless its object
+    is in the store already. Nothing is written.
+    """
+    shelf = _Shelf(layout, interpreter, directories)
+    found, missing = [], []
+    for entry in entries:
+        choice = shelf.choose(entry)
+        if isinstance(choice, Found):
+            found.append(choice)
+        else:
+            missing.append((entry, choice))
+    return AtHand(tuple(found), tuple(missing))
+
+
+class _Shelf:
+    """The store's objects and the directories' wheels, listed once."""
+
+    def __init__(self, layout: Layout, interpreter: Interpreter, places: Sequence[str]) -> None:
+        self._layout = layout
+        self._interpreter = interpreter
+        self._stored = frozenset(store.ids(layout))
+        self._places = places
+        self._files: dict[str, list[tuple[WheelName, Path]]] = {}
+        self._sdists: list[str] = []
+        self._absent = [place for place in places if not layout.real(place).is_dir()]
+        for place in places:
+            self._list(layout.real(place))
+
+    def _list(self, directory: Path) -> None:
+        try:
+            names = sorted(os.listdir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for filename in names:
+            if filename.endswith(".whl"):
+                try:
+                    name = WheelName.parse(filename)
+                except WheelError:
+                    continue  # no name that an entry could have
+                self._files.setdefault(name.name, []).append((name, directory / filename))
+            elif filename.endswith(_SDIST):
+                self._sdists.append(filename)
+
+    def choose(self, entry: Entry) -> Found | Problem:
+        stored = self._in_store(entry)
+        if stored and len(entry.hashes) == 1:
+            return stored[0][1]
+        candidates = sorted(self._candidates(entry), key=lambda candidate: candidate.order)
+        wrong: dict[str, str] = {}
+        for candidate in candidates:
+            better = [found for place, found in stored if place <= candidate.rank]
+            if better:
+                return better[0]
+            digest = _digest(candidate.path)
+            if digest in entry.hashes:
+                return self._found(entry, candidate, digest)
+            wrong[candidate.path.name] = digest
+        if stored:
+            return stored[0][1]
+        return self._reason(entry, wrong)
+
+    def _found(self, entry: Entry, candidate: _Candidate, digest: str) -> Found:
+        filename = candidate.path.name
+        distribution = Distribution(entry.name, str(entry.version), filename, digest)
+        if store.object_id(digest, self._interpreter) in self._stored:
+            return Found(distribution)
+        return Found(distribution, Source(candidate.path, filename, digest))
+
+    def _in_store(self, entry: Entry) -> list[tuple[int, Found]]:
+        """The objects that may be this entry, with the rank of their wheels, best first."""
+        found = []
+        for digest in entry.hashes:
+            name = store.object_id(digest, self._interpreter)
+            if name not in self._stored:
+                continue
+            stored = store.read(self._layout, name)
+            place = rank(WheelName.parse(stored.filename), self._interpreter.tags)
+            # An object of the same tag can be of another kind of build: free-threaded, debug.
+            if place is not None and stored.version == str(entry.version):
+                wheel = Distribution(entry.name, stored.version, stored.filename, digest)
+                found.append((place, Found(wheel)))
+        return sorted(found, key=lambda pair: (pair[0], pair[1].distribution.sha256))
+
+    def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
+        for name, path in self._files.get(entry.name, ()):
+            place = rank(name, self._interpreter.tags)
+            if name.version == entry.version and place is not None:
+                yield _Candidate(name, path, place)
+
+    def _reason(self, entry: Entry, wrong: Mapping[str, str]) -> Problem:
+        """Why there is no wheel for an entry, as far as the files tell."""
+        files = self._files.get(entry.name, [])
+        others = [path.name for name, path in files if name.version == entry.version]
+        versions = sorted({str(name.version) for name, _ in files})
+        hint = ""
+        if wrong:
+            name, digest = next(iter(wrong.items()))
+            message = f"{name} is there, but its sha256 is {digest}, which the lock does not name"
+        elif others:
+            message = f"there is {', '.join(others)}, which is not for {self._interpreter.tag}"
+        elif any(_is_sdist_of(sdist, entry) for sdist in self._sdists):
+            message, hint = "there is only a source distribution", HOW_TO_BUILD
+        elif versions:
+            message = f"there is no wheel of that version, but of {', '.join(versions)}"
+        else:
+            message = f"there is no wheel of it{self._in_places()}"
+        return Problem(f"{entry}: {message}", entry.where, hint)
+
+    def _in_places(self) -> str:
+        if self._absent:
+            return f"; the directory {', '.join(self._absent)} does not exist"
+        return f" in {', '.join(self._places)}" if self._places else ""
+
+
+def _is_sdist_of(filename: str, entry: Entry) -> bool:
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+    from packaging.version import InvalidVersion
+
+    try:
+        name, version = parse_sdist_filename(filename)
+    except (InvalidSdistFilename, InvalidVersion):
+        return canonicalize_name(filename).startswith(f"{entry.name}-")
+    return name == entry.name and version == entry.version
+
+
+def _digest(path: Path) -> str:
+    """The sha256 (hex) of a wheel; ``WheelError`` where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        # The administrator may keep wheels behind links; a pipe must not be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            while chunk := os.read(descriptor, _CHUNK):
+                digest.update(chunk)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise WheelError(f"cannot be read: {error.strerror}", subject=str(path)) from error
+    return digest.hexdigest()
