@@ -29,7 +29,7 @@ def build_project_rpms(destination: Path) -> ProjectRpms:
     """
     ready = os.environ.get("VENV_TEST_RPMS")
     if ready:
-        return _find(Path(ready))
+        return find_rpms(Path(ready))
     build = TREE / "build"
     build.mkdir(exist_ok=True)
     with (build / ".rpms.lock").open("w") as handle:
@@ -39,10 +39,12 @@ def build_project_rpms(destination: Path) -> ProjectRpms:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise CommandFailed(Result(command, done.returncode, done.stdout, done.stderr, 0))
-    return _find(destination)
+    return find_rpms(destination)
 
 
-def _find(directory: Path) -> ProjectRpms:
+def find_rpms(directory: Path) -> ProjectRpms:
+    """The RPMs of this project in a directory."""
+
     def one(name: str) -> Path:
         (package,) = directory.glob(f"{name}-[0-9]*.noarch.rpm")
         return package
