@@ -15,7 +15,7 @@ venv=$tree/build/venv
 python=python3
 if [ -x "$venv/bin/pytest" ]; then
     python=$venv/bin/python
-    set -- --define "__pytest $venv/bin/pytest" "$@"
+    set -- --define "__pytest $venv/bin/python -m pytest" "$@"
 fi
 
 version=$(sed -n 's/^Version: *//p' "$tree/fedora/venv-rpm-macros.spec")

@@ -9,7 +9,10 @@
 -- posix.exec and a posix.wait that does not tell how the child ended (luaext/lposix.c), so there it
 -- is Lua's own os.execute, which alone does tell, by way of a shell.
 
-local COMMAND = "/usr/bin/rpm-venv"
+local function command()
+    local named = rpm.expand("%{?__rpm_venv}") -- as in macros.venv; no macro of it on most targets
+    return named ~= "" and named or "/usr/bin/rpm-venv"
+end
 
 local function quoted(argv)
     local words = {}
@@ -91,7 +94,7 @@ local function run(verb, call)
         refuse(verb, "takes a table, as in venv." .. verb .. "{path = ...}")
     end
     check_keys(verb, call)
-    local argv = {COMMAND, verb}
+    local argv = {command(), verb}
     for _, option in ipairs(OPTIONS) do
         if call[option[1]] ~= nil then
             add_option(argv, option, call[option[1]])

@@ -319,27 +319,28 @@ function expansions.verify()
     return command({"verify", one_path()})
 end
 
+-- The lock without comments, as text for a here-document; only an exact lock has one.
 local function read_lock(path)
     local file = io.open(path)
-    local text = file and file:read("*a")
-    if not text then
+    if not file then
         fail("cannot read " .. path .. "; -r takes a source of the package, such as %{SOURCE1}")
     end
     file:close()
+    local text = rpm.expand("%(%{__rpm_venv} lock '" .. path .. "' -)")
+    if text == "" or ("\n" .. text .. "\n"):find("\n" .. LOCK_END .. "\n", 1, true) then
+        fail(path .. " is no exact lock; the reasons are above")
+    end
     return text
 end
 
 function expansions.check()
-    local path, lock = one_path(), need_lock()
+    local path, lock = one_path(), check_file("r", need_lock())
     local words, text = environment_options(), read_lock(lock)
-    if ("\n" .. text .. "\n"):find("\n" .. LOCK_END .. "\n", 1, true) then
-        fail(lock .. " is no lock")
-    end
     table.insert(words, 1, "check -r -")
     words[#words + 1] = "--package " .. nevra(package_name()) .. " " .. path
-    -- A lock in TOML may have percent signs, in URLs; rpm expands this text once more.
-    text = text:gsub("%s+$", ""):gsub("%%", "%%%%")
-    return command(words, " <<'" .. LOCK_END .. "'") .. "\n" .. text .. "\n" .. LOCK_END
+    -- A pylock.toml may have percent signs, in URLs; rpm expands this text once more.
+    return command(words, " <<'" .. LOCK_END .. "'") .. "\n" .. text:gsub("%%", "%%%%") .. "\n"
+        .. LOCK_END
 end
 
 function expansions.requires()
@@ -359,14 +360,7 @@ function expansions.lock()
     if #found ~= 2 then
         fail("takes IN and OUT, not " .. #found .. " words")
     end
-    local words = {"lock"}
-    for _, letter in ipairs({"p", "a"}) do
-        if option(letter) then
-            words[#words + 1] = "-" .. letter .. " " .. option(letter)
-        end
-    end
-    words[#words + 1] = table.concat(found, " ")
-    return rpm.expand("%{__rpm_venv} ") .. table.concat(words, " ")
+    return rpm.expand("%{__rpm_venv} lock %{**}") -- a line of a build script: its shell quotes
 end
 
 local function as_error(name, text)
@@ -379,7 +373,9 @@ return {
     -- Print the expansion of %venv_NAME for the arguments that rpm holds at this moment.
     expand = function(name)
         local good, result = pcall(function()
-            refuse_repeated_options()
+            if name ~= "lock" then
+                refuse_repeated_options()
+            end
             return expansions[name]()
         end)
         if not good and type(result) ~= "table" then

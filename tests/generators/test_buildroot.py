@@ -59,7 +59,8 @@ def test_a_list_of_files_may_have_the_ghost_or_not(build: Build, content: str) -
 
 @pytest.mark.parametrize("section", ["%files", "%files -f files.list"])
 def test_what_is_really_unpackaged_still_fails_the_build(build: Build, section: str) -> None:
-    ship = f"{SHIP_ALL}\nmkdir -p %{{buildroot}}/opt/app1\ntouch %{{buildroot}}{PATH}2\necho '%dir /opt' > files.list"
+    stray = f"mkdir -p %{{buildroot}}/opt/app1\ntouch %{{buildroot}}{PATH}2"
+    ship = f"{SHIP_ALL}\n{stray}\necho '%dir /opt' > files.list"
     sections = {"%files": "", section: "%{_datadir}/app1"}
     text = spec(sections, ship=ship).replace("\n%files\n\n", "\n")
     built = build(text, sources(make_wheel("alpha")))
