@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Lock", "LockedFile", "command", "condense", "parse", "read", "select"]
 
+_SOURCES = {
+    "sdist": "only an sdist",
+    "vcs": "a revision of a source repository",
+    "directory": "a source directory",
+    "archive": "a source archive",
+}
 MAX_SIZE = 8 << 20  # bytes; 400 distributions with every wheel ever built are below 2 MiB
 _LOCK_VERSION = re.compile(r"^[ \t]*lock-version[ \t]*=[^=]", re.MULTILINE)
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
@@ -173,7 +179,7 @@ def _entry_problems(entry: Entry, other: Entry, python: str) -> Iterator[Problem
     if not _same(entry, other):
         yield Problem(f"{entry} and {other} in {other.where} both hold here", entry.where)
     if entry.source:
-        what = "only an sdist" if entry.source == "sdist" else f"a {entry.source}"
+        what = _SOURCES[entry.source]
         yield Problem(f"{entry.name} is {what}, not a wheel", entry.where, HOW_TO_BUILD)
     required = entry.requires_python
     if required is not None and not required.contains(python, True):
