@@ -13,12 +13,13 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "rpm_venv"
 #: Every module, from the types at the bottom to the command line. A module imports only modules of
 #: rows below its own; docs/architecture.md tells what the rows are.
 ROWS = (
-    ("types", "errors paths report declaration wheel manifest locked"),
+    ("types", "errors paths report declaration manifest locked objects"),
     ("confined", "confined.*"),
-    ("edges", "files interpreter rpmdb sandbox"),
+    ("wheels", "wheel stream"),
+    ("edges", "files interpreter rpmdb sandbox sealed"),
     ("locks", "requirements pylock lock"),
     ("knowledge", "generation environment resolve built exact"),
-    ("store", "store"),
+    ("store", "unpack store"),
     ("stages", "fetch launchers startup activate merge contents assemble generations state"),
     ("plan", "plan"),
     ("facts", "survey occupancy choose dependencies"),

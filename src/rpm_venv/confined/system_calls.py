@@ -14,7 +14,8 @@ from collections.abc import Iterable
 #: What a child uses that reads one wheel: memory, its pipe, its end.
 UNPACK = (
     "read", "pread64", "write", "close", "fstat", "newfstatat", "lseek", "mmap", "mprotect",
-    "munmap", "mremap", "madvise", "brk", "futex", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
+    "munmap", "mremap", "madvise", "brk", "futex", "rt_sigaction", "rt_sigprocmask",
+    "rt_sigreturn", "sigaltstack",
     "sched_yield", "getpid", "gettid", "clock_gettime", "getrandom", "restart_syscall", "exit",
     "exit_group",
 )  # fmt: skip
