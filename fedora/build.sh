@@ -21,10 +21,10 @@ fi
 version=$(sed -n 's/^Version: *//p' "$tree/fedora/venv-rpm-macros.spec")
 archive=venv-rpm-macros-$version
 
-tracked_files() {
+tree_files() { # all but what git ignores: also a file that is about to be added
     if git -C "$tree" rev-parse --git-dir >/dev/null 2>&1; then
-        git -C "$tree" ls-files -z --cached
-    else # a source archive holds tracked files alone, and what was built in it since
+        git -C "$tree" ls-files -z --cached --others --exclude-standard
+    else # a source archive holds just those, and what was built in it since
         cd "$tree" && find . -path ./build -prune -o -path ./dist -prune -o -path ./.venv -prune \
             -o -name '.*_cache' -prune -o -name __pycache__ -prune -o -type f -print0
     fi
@@ -32,7 +32,7 @@ tracked_files() {
 
 # The same files give the same archive: names in order, no user, the time of the last commit.
 time=${SOURCE_DATE_EPOCH:-$(git -C "$tree" log -1 --format=%ct 2>/dev/null || date +%s)}
-tracked_files | tar -C "$tree" -c --null -T - --ignore-failed-read --sort=name --mtime="@$time" \
+tree_files | tar -C "$tree" -c --null -T - --ignore-failed-read --sort=name --mtime="@$time" \
     --owner=0 --group=0 --numeric-owner --transform="s,^\(\./\)\?,$archive/,S" |
     gzip -n > "$sources/$archive.tar.gz"
 
