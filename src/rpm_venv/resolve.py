@@ -27,7 +27,7 @@ from rpm_venv.requirements import normalized
 
 _OLDEST_UV = (0, 7)  # writes pylock.toml
 _OLDEST_PIP = (22, 3)  # --dry-run --report, --python
-_INCLUDE = re.compile(r"(\s*(?:-r|-c|--requirement|--constraint)(?:\s+|=)|\s*-[rc])([^\s#]+)")
+_INCLUDE = re.compile(r"^(\s*(?:-[rc]|--requirement|--constraint)[\s=]*)([^\s#]+)")
 _HASH = re.compile(r"(?:\\\r?\n)?[ \t]*--hash[= ]\S+")
 _NO_WHEEL = re.compile(
     r"Wheels are required for `([^`]+)`|No matching distribution found for ([A-Za-z0-9._-]+)"

@@ -1,0 +1,213 @@
+"""Asking uv and pip: real ones, a real index for two small distributions, the configuration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import interpreter, resolve
+from rpm_venv.errors import LockError, VenvError
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.paths import Layout
+from rpm_venv.resolve import Question
+from tests.host.wheels import make_wheel
+
+#: pip is wherever these tests run; uv is in the environment that ``make test`` makes.
+RESOLVERS = ["pip", *(["uv"] if resolve._uv() else [])]
+
+
+@pytest.fixture(scope="module")
+def python() -> Interpreter:
+    return interpreter.inspect(Layout(), os.path.realpath(sys.executable))
+
+
+@pytest.fixture(params=RESOLVERS)
+def resolver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The one resolver that is found."""
+    if request.param == "pip":
+        monkeypatch.setattr(resolve, "_uv", lambda: None)
+    return str(request.param)
+
+
+@pytest.fixture
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An author without a configuration of pip or uv, but with the machine's certificates."""
+    for name in list(os.environ):
+        if name.startswith(("PIP_", "UV_")) and name not in ("PIP_CERT", "UV_CACHE_DIR"):
+            monkeypatch.delenv(name)
+
+
+def test_the_index_is_asked_for_one_wheel_each(
+    tmp_path: Path, python: Interpreter, resolver: str
+) -> None:
+    source = tmp_path / "requirements.in"
+    source.write_text("six==1.16.0\nidna==3.7\n")
+    answer = resolve.resolve(Question(source, python))
+    assert answer.resolver == resolver
+    assert {str(e): e.hashes for e in answer.entries} == {
+        "six 1.16.0": ("8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254",),
+        "idna 3.7": ("82fee1fc78add43492d3a1898bfa6d8a904cc97d8427f683ed8e798d07761aa0",),
+    }
+    assert {f.filename for e in answer.entries for f in e.files} == {
+        "six-1.16.0-py2.py3-none-any.whl",
+        "idna-3.7-py3-none-any.whl",
+    }
+
+
+def test_pips_configuration_says_which_index_is_asked(
+    tmp_path: Path,
+    python: Interpreter,
+    resolver: str,
+    unconfigured: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = make_wheel("six", "99.0")  # a name of the public index, a version of the site's
+    page = tmp_path / "simple" / "six"
+    page.mkdir(parents=True)
+    ours.save(page)
+    digest = f"#sha256={ours.sha256}"
+    (page / "index.html").write_text(f'<a href="{ours.filename}{digest}">{ours.filename}</a>')
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text(f"[global]\nindex-url = {(tmp_path / 'simple').as_uri()}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
+    source = tmp_path / "requirements.in"
+    source.write_text("six\n")
+    answer = resolve.resolve(Question(source, python))
+    assert [(str(e), e.hashes) for e in answer.entries] == [("six 99.0", (ours.sha256,))]
+
+
+def test_local_wheels_are_the_only_place_there_is(
+    tmp_path: Path, python: Interpreter, resolver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local, elsewhere = tmp_path / "local", tmp_path / "elsewhere"
+    for directory, version in ((local, "1.0"), (elsewhere, "2.0")):
+        directory.mkdir()
+        make_wheel("lib", version).save(directory)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(elsewhere))
+    monkeypatch.setenv("UV_FIND_LINKS", str(elsewhere))
+    source = tmp_path / "requirements.in"
+    source.write_text("lib\n")
+    answer = resolve.resolve(Question(source, python, wheels=(local,)))
+    assert [str(entry) for entry in answer.entries] == ["lib 1.0"]
+    source.write_text("six\n")
+    with pytest.raises(LockError) as caught:
+        resolve.resolve(Question(source, python, wheels=(local,)))
+    assert "six" in "\n".join(map(str, caught.value.problems))
+
+
+def test_a_wheel_given_by_its_path_is_one(
+    tmp_path: Path, python: Interpreter, resolver: str
+) -> None:
+    wheel = make_wheel("app", "1.0", requires=["lib"])
+    path = wheel.save(tmp_path)
+    local = tmp_path / "local"
+    local.mkdir()
+    lib = make_wheel("lib")
+    lib.save(local)
+    source = tmp_path / "requirements.in"
+    source.write_text(f"app @ {path.as_uri()}\n")
+    answer = resolve.resolve(Question(source, python, wheels=(local,)))
+    found = {str(e): (e.hashes, e.files[0].filename) for e in answer.entries}
+    assert found == {
+        "app 1.0": ((wheel.sha256,), wheel.filename),
+        "lib 1.0": ((lib.sha256,), lib.filename),
+    }
+
+
+def test_a_distribution_without_a_wheel_is_refused_with_advice(
+    tmp_path: Path, python: Interpreter, resolver: str, unconfigured: None
+) -> None:
+    source = tmp_path / "requirements.in"
+    source.write_text("docopt==0.6.2\n")  # an sdist since 2014
+    with pytest.raises(LockError) as caught:
+        resolve.resolve(Question(source, python))
+    assert caught.value.hint.startswith("for docopt")
+    assert "rpm-venv lock -a WHEEL" in caught.value.hint
+
+
+def test_a_source_directory_is_no_wheel(tmp_path: Path, python: Interpreter, resolver: str) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "backend.py").write_text(
+        "from pathlib import Path\n"
+        "def prepare_metadata_for_build_wheel(directory, settings=None):\n"
+        "    info = Path(directory) / 'app-1.0.dist-info'\n"
+        "    info.mkdir()\n"
+        "    metadata = 'Metadata-Version: 2.1\\nName: app\\nVersion: 1.0\\n'\n"
+        "    (info / 'METADATA').write_text(metadata)\n"
+        "    return info.name\n"
+        "def build_wheel(*arguments):\n"
+        "    raise NotImplementedError\n"
+    )
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "app"\nversion = "1.0"\n'
+    )
+    source = tmp_path / "requirements.in"
+    source.write_text(f"app @ {project.as_uri()}\n")
+    with pytest.raises(LockError):
+        resolve.resolve(Question(source, python, wheels=(tmp_path,)))
+
+
+def test_without_a_resolver_the_error_says_what_to_install(
+    tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolve, "_uv", lambda: None)
+    monkeypatch.setattr(resolve, "_OLDEST_PIP", (9999, 0))
+    with pytest.raises(VenvError, match="neither uv nor pip") as caught:
+        resolve.resolve(Question(tmp_path / "x", python))
+    assert "dnf install python3-pip" in caught.value.hint
+
+
+def test_an_old_uv_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "uv"
+    old.write_text("#!/bin/sh\necho uv 0.4.30\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert shutil.which("uv") == str(old)
+    assert resolve._uv() is None
+
+
+def test_pips_configuration_in_uvs_words() -> None:
+    assert resolve.as_uv(
+        {
+            "index-url": "https://site/simple",
+            "extra-index-url": "\nhttps://a/simple\nhttps://b/simple",
+            "find-links": "/w  /x",
+            "trusted-host": "site",
+            "cert": "/etc/site.pem",
+            "timeout": "60",
+            "proxy": "",
+        }
+    ) == {
+        "UV_DEFAULT_INDEX": "https://site/simple",
+        "UV_INDEX": "https://a/simple https://b/simple",
+        "UV_FIND_LINKS": "/w,/x",
+        "UV_INSECURE_HOST": "site",
+        "SSL_CERT_FILE": "/etc/site.pem",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+
+
+WITHOUT_HASHES = {
+    "a hash": ("six==1 --hash=sha256:00\n", "six==1\n"),
+    "hashes on lines of their own": (
+        "six==1 \\\n --hash=sha256:0 \\\n --hash=md5:1\nb",
+        "six==1  \nb\n",
+    ),
+    "an include": ("-r base.in", "-r /here/base.in\n"),
+    "an include without a space": ("-rbase.in", "-r/here/base.in\n"),
+    "constraints": ("  --constraint=../c.txt # why", "  --constraint=/here/../c.txt # why\n"),
+    "an include from elsewhere": ("-r https://x/y", "-r https://x/y\n"),
+    "an include with its whole path": ("-c /etc/c.txt", "-c /etc/c.txt\n"),
+    "a name that begins like an option": ("c-r==1", "c-r==1\n"),
+}
+
+
+@pytest.mark.parametrize("text, expected", WITHOUT_HASHES.values(), ids=WITHOUT_HASHES)
+def test_requirements_mean_the_same_elsewhere(text: str, expected: str) -> None:
+    assert resolve.without_hashes(text, Path("/here")) == expected
