@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpm_venv import store
+from rpm_venv import index, store
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.generation import Distribution
 from rpm_venv.interpreter import Interpreter
@@ -75,6 +75,20 @@ def at_hand(
         else:
             missing.append((entry, choice))
     return AtHand(tuple(found), tuple(missing))
+
+
+def from_index(
+    layout: Layout, entries: Sequence[Entry], interpreter: Interpreter, staging: Path
+) -> tuple[Found, ...]:
+    """Have pip download a wheel for each entry into ``staging``, an empty directory of root's.
+
+    ``FetchError`` in one line where that is not to be had: no network, no pip, no such wheel.
+    """
+    sources = index.download(layout, entries, interpreter, staging)
+    return tuple(
+        Found(Distribution(entry.name, str(entry.version), source.filename, source.sha256), source)
+        for entry, source in zip(entries, sources)
+    )
 
 
 class _Shelf:

@@ -1,0 +1,107 @@
+"""What pip complains of, in one line and with a way out. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+_NOT_FETCHED = re.compile(r"Could not fetch URL (\S+): (.*?)(?: - skipping)?$", re.M)
+_WRONG_HASH = re.compile(
+    r"^ *(\S+==\S+) from (\S+).*\n *Expected sha256 .*(?:\n *(?:Expected )? *or .*)*"
+    r"\n *Got +([0-9a-f]{64})",
+    re.M,
+)
+_NO_MATCH = re.compile(r"No matching distribution found for ([^\s(]+)")
+_ERROR = re.compile(r"^(?:\S+ )? *ERROR: (.+)$", re.M)
+_CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
+_REASON = re.compile(
+    r"\[Errno -?\d+\] [^'\"()]*|\[SSL: \w+\] [^'\"()]*|too many \d+ error responses|timed out"
+)
+_MAX = 300
+
+SHIP_WHEELS = "check the index in /etc/pip.conf, or put the wheels into the package (-w DIR -o)"
+
+
+class Complaint(NamedTuple):
+    """An error's message and its hint."""
+
+    message: str
+    hint: str = ""
+
+
+def diagnose(said: str) -> Complaint:
+    """The reason why ``pip download`` failed, out of its log and what it wrote to stderr."""
+    said = _CREDENTIALS.sub("", re.sub(r"^\d{4}-\d\d-\d\dT[\d:,]+ ?", "", said, flags=re.M))
+    if "No module named pip" in said:
+        return Complaint(
+            "there is no pip to ask the index with",
+            "install it: dnf install python3-pip; or put the wheels into the package (-w DIR -o)",
+        )
+    wrong = _WRONG_HASH.search(said)
+    if wrong:
+        name, url, digest = wrong.groups()
+        filename = urlsplit(url).path.rpartition("/")[2]
+        message = f"{name}: the index has {filename} with the sha256 {digest}, not the lock's"
+        return Complaint(message, "find out which is right before you change the lock")
+    return _unfetched(said) or _unanswered(said) or _unmatched(said) or _otherwise(said)
+
+
+def _unfetched(said: str) -> Complaint | None:
+    """A page of the index that could not be read; that it does not exist is no such failure."""
+    for url, reason in _NOT_FETCHED.findall(said):
+        code = re.match(r"(\d{3}) (?:Client|Server) Error", reason)
+        if code and code[1] in ("404", "410"):
+            continue
+        if code:
+            return _refused(url, code[1])
+        if "SSL" in reason or "certificate" in reason.lower():
+            message = f"the connection to the index at {_host(url)} is not trusted: {_why(reason)}"
+            return Complaint(message, "name its certificate authority with cert= in /etc/pip.conf")
+        message = f"the index at {_host(url)} cannot be reached: {_why(reason)}"
+        return Complaint(message, SHIP_WHEELS)
+    return None
+
+
+def _unanswered(said: str) -> Complaint | None:
+    found = re.search(r"HTTP error (\d{3}) while getting (\S+)", said)
+    return _refused(found[2], found[1]) if found else None
+
+
+def _refused(url: str, code: str) -> Complaint:
+    if code == "401":
+        message = f"the index at {_host(url)} wants other credentials (401)"
+        return Complaint(message, "put them into index-url in /etc/pip.conf")
+    return Complaint(f"the index at {_host(url)} answers {code}", SHIP_WHEELS)
+
+
+def _unmatched(said: str) -> Complaint | None:
+    found = _NO_MATCH.search(said)
+    if found is None:
+        return None
+    versions = re.search(re.escape(found[1]) + r" \(from versions: ([^)]*)\)", said)
+    known = versions[1] if versions and versions[1] != "none" else ""
+    others = f"; it has wheels of {_short(known)}" if known else ""
+    return Complaint(
+        f"{found[1]}: the index has no wheel of it for this Python{others}", SHIP_WHEELS
+    )
+
+
+def _otherwise(said: str) -> Complaint:
+    errors = _ERROR.findall(said) or [line for line in said.splitlines() if line.strip()][-1:]
+    return Complaint(f"pip failed: {_short(errors[0].strip() if errors else 'it says nothing')}")
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.netloc or parts.path
+
+
+def _why(reason: str) -> str:
+    """The end of a chain of exceptions, which is where its reason is."""
+    found = _REASON.findall(reason)
+    return _short((found[-1] if found else reason).strip())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX else f"{text[:_MAX]}…"

@@ -1,0 +1,198 @@
+"""Wheels from the site's index, by pip: a child without privileges that answers to the site alone.
+
+pip knows the site's configuration, proxies, certificates and credentials. It gets those and an
+exact list, and nothing of the caller's environment. What it brings is believed by its sha256. An
+edge: runs programs, writes below its own directory in staging.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rpm_venv import complaint, files, sandbox
+from rpm_venv.confined.lockdown import NOBODY
+from rpm_venv.errors import FetchError, WheelError
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.locked import Entry
+from rpm_venv.paths import Layout
+from rpm_venv.store import Source
+from rpm_venv.stream import printable
+from rpm_venv.wheel import WheelName, rank
+
+_CHUNK = 1 << 20
+_MAX_LOG = 8 << 20
+_TIMEOUT = 3600  # seconds, for all wheels of one environment
+
+#: The site's configuration, in the order in which pip reads it: a later file has the last word.
+CONFIGURATION = ("/etc/xdg/pip/pip.conf", "/etc/pip.conf")
+#: What holds where the site says nothing: an index that is not there is found out in a minute.
+_DEFAULTS = {"timeout": "10", "retries": "2"}
+#: Where distributions have the certificates they trust; pip's own are not the site's.
+_CERTIFICATES = (
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
+
+
+def download(
+    layout: Layout, entries: Sequence[Entry], interpreter: Interpreter, place: Path
+) -> tuple[Source, ...]:
+    """The wheels of these entries, in their order, downloaded below ``place``, an empty directory.
+
+    ``FetchError`` says in one line what keeps pip from getting them; then the directory holds
+    whatever pip left.
+    """
+    _prepare(layout, place, entries)
+    _run_pips(place, interpreter)
+    if os.geteuid() == 0:
+        os.chown(place, 0, 0)  # nobody does not get at what is about to be checked
+    return tuple(_checked(place / "wheels", entries, interpreter))
+
+
+def _prepare(layout: Layout, place: Path, entries: Sequence[Entry]) -> None:
+    """Give nobody a directory with the list of wheels and the site's configuration in it."""
+    for name in ("wheels", "tmp"):
+        os.mkdir(place / name, 0o700)
+    lines = [
+        " ".join([f"{entry.name}=={entry.version}", *(f"--hash=sha256:{h}" for h in entry.hashes)])
+        for entry in entries
+    ]
+    files.write_new(place / "wheels.txt", "\n".join([*lines, ""]).encode(), 0o600)
+    files.write_new(place / "pip.conf", _configuration(layout).encode(), 0o600)
+    if os.geteuid() == 0:
+        for path in place.iterdir():
+            os.chown(path, NOBODY, NOBODY)
+        # Its directory is nobody's, but on the way to it others may only pass through.
+        os.chmod(place.parent, 0o711)  # noqa: S103
+
+
+def _configuration(layout: Layout) -> str:
+    """The site's configuration of pip as one file: root reads what nobody might not."""
+    parser = configparser.RawConfigParser()
+    parser["global"] = _DEFAULTS
+    for name in CONFIGURATION:
+        try:
+            text = layout.real(name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise FetchError(f"cannot be read: {error}", subject=name) from None
+        try:
+            parser.read_string(text, name)
+        except configparser.Error as error:
+            reason = str(error).splitlines()[0]
+            raise FetchError(f"is not a configuration of pip: {reason}", subject=name) from None
+    out = io.StringIO()
+    parser.write(out)
+    return out.getvalue()
+
+
+def _run_pips(place: Path, interpreter: Interpreter) -> None:
+    """Have the first pip there is download the list: the environment's interpreter's, or ours."""
+    said = "No module named pip"
+    for python in dict.fromkeys((interpreter.path, os.path.realpath(sys.executable))):
+        if not os.access(python, os.X_OK):
+            continue  # of another root
+        target = [] if python == interpreter.path else _target(interpreter)
+        done = sandbox.run(
+            [python, "-I", "-B", "-m", "pip", *_COMMAND, *target],
+            env=_environment(place),
+            cwd=place,
+            network=True,
+            timeout=_TIMEOUT,
+        )
+        if done.returncode == 0:
+            return
+        said = f"{done.stderr}\n{_log(place)}"
+        if "No module named pip" not in said:
+            break
+    found = complaint.diagnose(said)
+    raise FetchError(found.message, hint=found.hint)
+
+
+_COMMAND = (
+    *("--disable-pip-version-check", "--no-cache-dir", "--no-color", "--no-input"),
+    *("--quiet", "--log", "log", "download", "--progress-bar", "off", "--no-deps"),
+    *("--only-binary", ":all:", "--require-hashes", "-r", "wheels.txt", "-d", "wheels"),
+)
+
+
+def _target(interpreter: Interpreter) -> list[str]:
+    """What tells another Python's pip which wheels are wanted."""
+    own = [tag.split("-") for tag in interpreter.tags if tag.startswith("cp")]
+    abis = dict.fromkeys(abi for _, abi, _ in own)
+    platforms = dict.fromkeys(platform for _, _, platform in own if platform != "any")
+    return [
+        *("--implementation", "cp", "--python-version", interpreter.minor),
+        *(f"--abi={abi}" for abi in abis),
+        *(f"--platform={platform}" for platform in platforms),
+    ]
+
+
+def _environment(place: Path) -> dict[str, str]:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "HOME": str(place),
+        "TMPDIR": str(place / "tmp"),
+        "PIP_CONFIG_FILE": str(place / "pip.conf"),
+        "PIP_REQUIRE_VIRTUALENV": "0",  # a site's rule for people, not for packages
+    }
+    bundle = next((path for path in _CERTIFICATES if os.path.exists(path)), "")
+    return {**environment, "REQUESTS_CA_BUNDLE": bundle} if bundle else environment
+
+
+def _log(place: Path) -> str:
+    try:
+        with open(place / "log", "rb", opener=_open_own) as file:
+            text = file.read(_MAX_LOG).decode("utf-8", "replace")
+    except (OSError, WheelError):
+        return ""
+    return "\n".join(map(printable, text.splitlines()))
+
+
+def _open_own(path: str, flags: int) -> int:
+    """Open what a stranger wrote: a regular file and nothing else."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise WheelError("not a file", subject=path)
+    return descriptor
+
+
+def _checked(wheels: Path, entries: Sequence[Entry], interpreter: Interpreter) -> Iterator[Source]:
+    """The downloaded files, each of them the wheel of one entry."""
+    found: dict[str, list[tuple[WheelName, str]]] = {}
+    for filename in sorted(os.listdir(wheels)):
+        try:
+            name = WheelName.parse(filename)
+            with open(wheels / filename, "rb", opener=_open_own) as file:
+                digest = _digest(file)
+        except (OSError, WheelError) as error:
+            message = f"pip brought what is no wheel: {printable(filename)}"
+            raise FetchError(message) from error
+        found.setdefault(name.name, []).append((name, digest))
+    for entry in entries:
+        for name, digest in found.get(entry.name, ()):
+            fits = name.version == entry.version and rank(name, interpreter.tags) is not None
+            if fits and digest in entry.hashes:
+                yield Source(wheels / name.filename, name.filename, digest)
+                break
+        else:
+            raise FetchError(f"{entry}: pip brought no wheel of it that the lock names")
+
+
+def _digest(file: io.BufferedReader) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,102 @@
+"""pip's words, of several versions, made one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from rpm_venv.complaint import diagnose
+
+NOT_FOUND = "ERROR: No matching distribution found for alpha==1.0\n"
+UNREACHED = (
+    "2026-01-01T10:00:00,123 Could not fetch URL https://pypi.example/simple/alpha/: "
+    "HTTPSConnectionPool(host='pypi.example', port=443): Max retries exceeded with url: "
+    "/simple/alpha/ (Caused by {}) - skipping\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            UNREACHED.format(
+                "NewConnectionError('<object at 0x7f>: Failed to establish a new connection: "
+                "[Errno -3] Temporary failure in name resolution')"
+            ),
+            "the index at pypi.example cannot be reached: "
+            "[Errno -3] Temporary failure in name resolution",
+        ),
+        (
+            UNREACHED.format(
+                "ConnectTimeoutError(<object at 0x7f>, 'Connection to pypi.example timed out. "
+                "(connect timeout=10)')"
+            ),
+            "the index at pypi.example cannot be reached: timed out",
+        ),
+        (
+            UNREACHED.format(
+                "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] "
+                "certificate verify failed: unable to get local issuer certificate (_ssl.c:992)'))"
+            ),
+            "the connection to the index at pypi.example is not trusted: "
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
+            "unable to get local issuer certificate",
+        ),
+        (
+            UNREACHED.format("ProxyError('Cannot connect to proxy.', OSError('Tunnel: 407'))"),
+            "the index at pypi.example cannot be reached: HTTPSConnectionPool(host='pypi.example', "
+            "port=443): Max retries exceeded with url: /simple/alpha/ (Caused by ProxyError("
+            "'Cannot connect to proxy.', OSError('Tunnel: 407')))",
+        ),
+        (
+            "Could not fetch URL https://me:secret@pypi.example/simple/alpha/: 401 Client Error: "
+            "Unauthorized for url - skipping\n",
+            "the index at pypi.example wants other credentials (401)",
+        ),
+        (
+            "Could not fetch URL https://pypi.example/simple/alpha/: 404 Client Error: Not Found "
+            "for url: https://pypi.example/simple/alpha/ - skipping\n"
+            "ERROR: Could not find a version that satisfies the requirement alpha==1.0 "
+            "(from versions: none)\n",
+            "alpha==1.0: the index has no wheel of it for this Python",
+        ),
+        (
+            "ERROR: HTTP error 503 while getting https://files.example/alpha.whl (from x)\n",
+            "the index at files.example answers 503",
+        ),
+    ],
+)
+def test_failures_of_the_index(said: str, message: str) -> None:
+    found = diagnose(said + NOT_FOUND)
+    assert found.message == message
+    assert found.hint
+    assert "secret" not in found.message
+
+
+def test_one_of_several_hashes_is_wrong() -> None:
+    said = (
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
+        f"    alpha==1.0 from https://files.example/alpha-1.0-py3-none-any.whl#sha256={'a' * 64}"
+        " (from -r wheels.txt (line 1)):\n"
+        f"        Expected sha256 {'b' * 64}\n"
+        f"        Expected     or {'c' * 64}\n"
+        f"             Got        {'a' * 64}\n"
+    )
+    message = diagnose(said).message
+    assert message.startswith(
+        "alpha==1.0: the index has alpha-1.0-py3-none-any.whl with the sha256"
+    )
+    assert "a" * 64 in message
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("ERROR: Could not install: No space left\nmore\n", "Could not install: No space left"),
+        ("2026-01-01T10:00:00,123   ERROR: Two\n", "Two"),
+        ("Traceback\nMemoryError\n", "MemoryError"),
+        ("", "it says nothing"),
+        ("ERROR: " + "x" * 1000, "x" * 300 + "…"),
+    ],
+)
+def test_anything_else_is_said_in_pips_own_words_and_briefly(said: str, message: str) -> None:
+    assert diagnose(said).message == f"pip failed: {message}"
