@@ -20,7 +20,7 @@ ROWS = (
     ("locks", "requirements pylock lock"),
     ("knowledge", "generation environment resolve built exact"),
     ("store", "unpack store"),
-    ("stages", "fetch launchers startup activate merge contents assemble generations state"),
+    ("stages", "complaint index fetch launchers startup activate merge contents assemble generations state"),
     ("plan", "plan"),
     ("facts", "survey occupancy choose dependencies"),
     ("apply", "apply"),
@@ -29,8 +29,8 @@ ROWS = (
 )
 
 #: Which modules may do what. Everything else is a pure function of its arguments.
-RUNS_PROGRAMS = {"interpreter", "sandbox", "fetch", "resolve"}
-WRITES = {"files", "store", "assemble", "generations", "state", "apply", "fetch", "sandbox"}
+RUNS_PROGRAMS = {"interpreter", "sandbox", "resolve"}
+WRITES = {"files", "store", "assemble", "generations", "state", "apply", "index", "sandbox"}
 PRINTS = {"cli", "__main__"}
 
 
