@@ -72,13 +72,13 @@ class Unpacking:
         reason = self._objection(file, claims)
         if reason:
             self.problems.append(Problem(reason, ascii(file.path)))
+        if file.path.endswith(".py") and file.size <= protocol.MAX_SOURCE:
+            self._sources.add(file.path)
         if self.problems:  # refused already: only read on for what else there is
             for _ in file.chunks:
                 pass
             return
         digest = self._write(file)
-        if file.size <= protocol.MAX_SOURCE and file.path.endswith(".py"):
-            self._sources.add(file.path)
         mode = 0o755 if file.executable else 0o644
         self._files.append(StoredFile(file.scheme, file.path, mode, file.size, digest))
 
@@ -87,6 +87,9 @@ class Unpacking:
         reason = wheel.destination_problem(file.scheme, file.path)
         if reason:
             return reason
+        top = file.path.partition("/")[0]
+        if file.scheme == "site" and wheel.is_dist_info(top) and top != claims.dist_info:
+            return "a second dist-info directory"
         if file.byte_code:
             parent, _, name = file.path.rpartition("__pycache__/")
             suffix = f".{self._tag}.pyc"

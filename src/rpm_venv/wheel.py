@@ -169,6 +169,11 @@ def command_problem(name: str) -> str:
     return ""
 
 
+def is_dist_info(name: str) -> bool:
+    """Whether a directory of this name in site-packages would be taken for a distribution's."""
+    return name.lower().endswith(".dist-info")
+
+
 def destination_problem(scheme: str, path: str) -> str:
     """Why a file may not go to ``path`` of an install scheme, or the empty string.
 

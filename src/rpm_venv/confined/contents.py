@@ -122,7 +122,7 @@ class Contents:
                 known = protocol.SITE
             if known is None or not path:
                 self.problems.append(Refused("an unknown install scheme", member.name))
-            elif known == protocol.SITE and path.lower().startswith(f"{self.dist_info.lower()}/"):
+            elif known == protocol.SITE and path.partition("/")[0].lower().endswith(".dist-info"):
                 self.problems.append(Refused("a second dist-info directory", member.name))
             elif not self._is_dropped(path):
                 places[member] = Place(known, path)

@@ -1,0 +1,52 @@
+"""Run a wheel through the store, as an installation does, and see what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from rpm_venv import store
+from rpm_venv.interpreter import Interpreter
+from rpm_venv.paths import Layout
+
+
+def running_interpreter() -> Interpreter:
+    """The interpreter that runs this test, as far as the store needs to know it."""
+    return Interpreter(
+        path=os.path.realpath(sys.executable),
+        version=sys.version_info[:3],
+        tag=str(sys.implementation.cache_tag),
+        markers={},
+        tags=("py3-none-any",),
+    )
+
+
+def source(path: Path) -> store.Source:
+    """A wheel on disk, as the lock would name it."""
+    return store.Source(path, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def build(root: Path, *wheels: Path, interpreter: Interpreter | None = None) -> Layout:
+    """The layout below ``root`` with these wheels in its store."""
+    layout = Layout(root)
+    found = [source(path) for path in wheels]
+    store.build(layout, found, interpreter or running_interpreter(), lambda _: None)
+    return layout
+
+
+def only_object(layout: Layout) -> store.StoredObject:
+    """The one object of a store."""
+    (name,) = store.ids(layout)
+    return store.read(layout, name)
+
+
+def leftovers(layout: Layout) -> list[str]:
+    """What a refused wheel left behind in the store and in staging."""
+    return [
+        str(path.relative_to(layout.home))
+        for place in (layout.store, layout.staging)
+        if place.is_dir()
+        for path in place.rglob("*")
+    ]
