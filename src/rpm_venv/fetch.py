@@ -152,7 +152,7 @@ class _Shelf:
             name = store.object_id(digest, self._interpreter)
             if name not in self._stored:
                 continue
-            stored = store.read(self._layout, name)
+            stored = _described(self._layout, name)
             place = rank(WheelName.parse(stored.filename), self._interpreter.tags)
             # An object of the same tag can be of another kind of build: free-threaded, debug.
             if place is not None and stored.version == str(entry.version):
@@ -189,6 +189,15 @@ class _Shelf:
         if self._absent:
             return f"; the directory {', '.join(self._absent)} does not exist"
         return f" in {', '.join(self._places)}" if self._places else ""
+
+
+def _described(layout: Layout, name: str) -> store.StoredObject:
+    """What an object is, without its thousands of files."""
+    try:
+        with open(layout.object(name) / "object.json", "rb") as file:
+            return store.StoredObject.loads(file.readline())
+    except (OSError, ValueError):
+        return store.read(layout, name)  # which says what is wrong
 
 
 def _is_sdist_of(filename: str, entry: Entry) -> bool:

@@ -16,6 +16,10 @@ import pytest
 from rpm_venv import assemble, startup
 from rpm_venv.errors import VenvError
 from rpm_venv.files import MTIME_NS
+from rpm_venv.interpreter import inspect
+from rpm_venv.paths import Layout
+from rpm_venv.store import Source, build, object_id, read
+from tests.host.wheels import make_wheel
 from tests.unit.assembling import GENERATION, PYTHON, Here, Made, make_environment, make_object
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -34,6 +38,17 @@ SITE_FACTS = (
     " 'exec_prefix': sys.exec_prefix, 'path': sys.path, 'prefixes': site.PREFIXES,\n"
     " 'site': site.getsitepackages(), 'purelib': sysconfig.get_path('purelib'),\n"
     " 'scripts': sysconfig.get_path('scripts'), 'base': sys.base_prefix}))"
+)
+
+RECORD_CHECK = (
+    "import hashlib, base64, importlib.metadata as m\n"
+    "files = m.distribution('app').files\n"
+    "for file in files:\n"
+    "    data = file.read_binary()\n"
+    "    if file.hash is None: continue\n"
+    "    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=')\n"
+    "    assert (digest.decode(), len(data)) == (file.hash.value, file.size), file\n"
+    "print(*sorted(map(str, files)), sep='\\n')"
 )
 
 
@@ -155,17 +170,7 @@ def test_data_and_headers_are_where_pip_puts_them(app: Made) -> None:
 
 
 def test_every_file_of_record_is_there_with_its_digest(app: Made) -> None:
-    code = (
-        "import hashlib, base64, importlib.metadata as m\n"
-        "files = m.distribution('app').files\n"
-        "for file in files:\n"
-        "    data = file.read_binary()\n"
-        "    if file.hash is None: continue\n"
-        "    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=')\n"
-        "    assert (digest.decode(), len(data)) == (file.hash.value, file.size), file\n"
-        "print(*sorted(map(str, files)), sep='\\n')"
-    )
-    listed = app.run("python", "-c", code).split()
+    listed = app.run("python", "-c", RECORD_CHECK).split()
     up = "../../../"
     outside = ["bin/app", "bin/app-class", "bin/app-fails", "bin/report", "bin/tool"]
     outside += [f"include/site/python{app.interpreter.minor}/app/app.h", "share/man/man1/app.1"]
@@ -226,6 +231,33 @@ def test_files_are_hardlinks_of_the_objects(layout: Here) -> None:
     stored = make_object(layout, "app", files={"site/app.py": APP})
     made = make_environment(layout, [stored])
     assert os.path.samefile(made.site / "app.py", layout.object(stored.id) / "site/app.py")
+
+
+@pytest.mark.parametrize("python", _pythons(), ids=lambda path: Path(path).name)
+def test_a_real_wheel_becomes_a_working_environment(layout: Here, python: str) -> None:
+    """Through the store, with byte code: nothing is written when its modules are imported."""
+    wheel = make_wheel(
+        "app",
+        files={"app/__init__.py": APP, "app/deep/__init__.py": "value = 1\n"},
+        scripts={"app": "app:main"},
+        data={"scripts/report": "#!python\nimport app; app.main()\n", "data/etc/app.conf": "x"},
+    )
+    source = Source(wheel.save(layout.root), wheel.filename, wheel.sha256)
+    interpreter = inspect(Layout(), python)
+    layout.home.mkdir(parents=True)
+    build(layout, [source], interpreter, lambda text: None)
+    stored = read(layout, object_id(wheel.sha256, interpreter))
+    made = make_environment(layout, [stored], python=python)
+    before = _on_disk(made.tree)
+    for command in ("app", "report"):
+        assert json.loads(made.run(command))[1] == str(made.tree)
+    code = "import app.deep, os; print(app.deep.value, os.path.exists(app.deep.__cached__))"
+    assert made.run("python", "-c", code) == "1 True\n"
+    checked = made.run("python", "-c", RECORD_CHECK)
+    assert {"../../../bin/app", "../../../bin/report", "../../../etc/app.conf"} < set(
+        checked.split()
+    )
+    assert _on_disk(made.tree) == before
 
 
 @pytest.mark.parametrize("number", ["EXDEV", "EMLINK", "EPERM"])
