@@ -48,8 +48,8 @@ def read(path: Path) -> Built:
     from packaging.utils import parse_wheel_filename
 
     try:
-        name, version, _, tags = parse_wheel_filename(path.name)
         data = path.read_bytes()
+        name, version, _, tags = parse_wheel_filename(path.name)
         metadata = _metadata(path)
         requires = tuple(Requirement(text) for text in metadata.get("requires_dist", ()))
     except OSError as error:

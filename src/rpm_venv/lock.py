@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Lock", "LockedFile", "command", "condense", "parse", "read", "select"]
 
-_SOURCES = {
+#: What a pylock.toml has in place of wheels, in words.
+SOURCES = {
     "sdist": "only an sdist",
     "vcs": "a revision of a source repository",
     "directory": "a source directory",
@@ -179,7 +180,7 @@ def _entry_problems(entry: Entry, other: Entry, python: str) -> Iterator[Problem
     if not _same(entry, other):
         yield Problem(f"{entry} and {other} in {other.where} both hold here", entry.where)
     if entry.source:
-        what = _SOURCES[entry.source]
+        what = SOURCES[entry.source]
         yield Problem(f"{entry.name} is {what}, not a wheel", entry.where, HOW_TO_BUILD)
     required = entry.requires_python
     if required is not None and not required.contains(python, True):

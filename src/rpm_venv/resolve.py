@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from typing import Any
 from rpm_venv import pylock
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.interpreter import Interpreter
-from rpm_venv.lock import HOW_TO_BUILD
+from rpm_venv.lock import HOW_TO_BUILD, SOURCES, is_pylock
 from rpm_venv.locked import Entry
 from rpm_venv.requirements import normalized
 
@@ -101,7 +102,7 @@ def resolve(question: Question) -> Answer:
         raise LockError(
             "it names what has no wheel",
             subject=str(question.source),
-            problems=[Problem(f"{entry.name} is a {entry.source}") for entry in sources],
+            problems=[Problem(f"{e.name} is {SOURCES[e.source]}") for e in sources],
             hint=HOW_TO_BUILD,
         )
     return Answer(entries, "uv" if uv else "pip", question.interpreter)
@@ -217,14 +218,24 @@ def _run(command: Sequence[str], environment: Mapping[str, str], question: Quest
     )
     if done.returncode == 0:
         return done.stdout
-    unbuilt = sorted({a or b for a, b in _NO_WHEEL.findall(done.stderr)})
-    advice = f"for {', '.join(unbuilt)}, if there is no wheel: {HOW_TO_BUILD}" if unbuilt else ""
     raise LockError(
         "the requirements could not be resolved to wheels",
         subject=str(question.source),
-        hint=advice,
+        hint=_advice(done.stderr, question),
         problems=[Problem(line) for line in _complaint(done.stderr)],
     )
+
+
+def _advice(stderr: str, question: Question) -> str:
+    """What to do, where the complaint is that a distribution has no wheel."""
+    names = ", ".join(sorted({uvs or pips for uvs, pips in _NO_WHEEL.findall(stderr)}))
+    if not names or question.wheels:
+        return ""
+    if is_pylock(question.source.name):
+        return f"if {names} has no wheel, {HOW_TO_BUILD}"
+    source = shlex.quote(str(question.source))
+    build = f"pip wheel -w wheels -r {source}"
+    return f"if {names} has no wheel, build it: {build} && rpm-venv lock -w wheels {source} OUT"
 
 
 def _complaint(stderr: str) -> list[str]:
@@ -241,12 +252,15 @@ def _from_report(item: Mapping[str, Any]) -> Entry:
 
     name, version = normalized(item["metadata"]["name"]), Version(item["metadata"]["version"])
     info = item["download_info"]
-    source = next((kind for kind in ("vcs", "dir") if f"{kind}_info" in info), "")
-    file = pylock.wheel_at(info["url"], _sha256(info.get("archive_info", {})))
-    if source or file is None:
-        kind = {"vcs": "vcs", "dir": "directory"}.get(source, "archive")
-        return Entry(name, version, (), source=kind)
-    return Entry(name, version, (file.sha256,), files=(file,))
+    if "vcs_info" in info or "dir_info" in info:
+        return Entry(name, version, (), source="vcs" if "vcs_info" in info else "directory")
+    digest = _sha256(info.get("archive_info", {}))
+    if not digest:
+        raise LockError("the index gives no sha256", subject=info["url"])
+    file = pylock.wheel_at(info["url"], digest)
+    if file is None:
+        return Entry(name, version, (), source="archive")
+    return Entry(name, version, (digest,), files=(file,))
 
 
 def _sha256(archive: Mapping[str, Any]) -> str:
@@ -266,7 +280,7 @@ def _pip_configuration(pip: Sequence[str]) -> dict[str, str]:
         key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
         if section in found:
-            found[section][name] = str(ast.literal_eval(value))
+            found[section][name] = str(ast.literal_eval(value))  # pip prints Python's strings
     return {**found["global"], **found["install"], **found[":env:"]}
 
 

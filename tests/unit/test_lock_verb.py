@@ -282,9 +282,19 @@ def test_a_failed_write_leaves_what_was_there() -> None:
     assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_file_that_is_not_there_is_named() -> None:
+def test_what_is_not_there_is_named() -> None:
     with pytest.raises(LockError, match="No such file"):
         run("none.txt", "out.txt")
+    Path("in.txt").write_text(make_lock([LIB]))
+    with pytest.raises(LockError, match="there are no wheels") as caught:
+        run("-w", "none", "in.txt", "out.txt")
+    assert str(caught.value.problems[0]) == "none: no such directory"
+
+
+def test_a_strange_file_name_does_not_spoil_the_lock() -> None:
+    Path("in\n\x1b.txt").write_text(make_lock([LIB]))
+    run("in\n\x1b.txt", "out.txt")
+    assert locked("out.txt") == [line(LIB)]
 
 
 def test_the_command_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:

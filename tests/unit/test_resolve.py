@@ -125,8 +125,8 @@ def test_a_distribution_without_a_wheel_is_refused_with_advice(
     source.write_text("docopt==0.6.2\n")  # an sdist since 2014
     with pytest.raises(LockError) as caught:
         resolve.resolve(Question(source, python))
-    assert caught.value.hint.startswith("for docopt")
-    assert "rpm-venv lock -a WHEEL" in caught.value.hint
+    build = f"pip wheel -w wheels -r {source} && rpm-venv lock -w wheels {source} OUT"
+    assert caught.value.hint == f"if docopt has no wheel, build it: {build}"
 
 
 def test_a_source_directory_is_no_wheel(tmp_path: Path, python: Interpreter, resolver: str) -> None:
@@ -191,6 +191,46 @@ def test_pips_configuration_in_uvs_words() -> None:
         "SSL_CERT_FILE": "/etc/site.pem",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     }
+
+
+REPORTED = {
+    "a wheel of the index": (
+        {
+            "url": "https://x/lib-1.0-py3-none-any.whl",
+            "archive_info": {"hashes": {"sha256": "a" * 64}},
+        },
+        ("", ("a" * 64,)),
+    ),
+    "a wheel, as pip before 23.1 said it": (
+        {
+            "url": "file:///x/lib-1.0-py3-none-any.whl",
+            "archive_info": {"hash": "sha256=" + "b" * 64},
+        },
+        ("", ("b" * 64,)),
+    ),
+    "an sdist given by its URL": (
+        {"url": "https://x/lib-1.0.tar.gz", "archive_info": {"hashes": {"sha256": "a" * 64}}},
+        ("archive", ()),
+    ),
+    "a repository": ({"url": "https://x/y.git", "vcs_info": {"vcs": "git"}}, ("vcs", ())),
+    "a directory": ({"url": "file:///x", "dir_info": {}}, ("directory", ())),
+}
+
+
+@pytest.mark.parametrize("info, expected", REPORTED.values(), ids=REPORTED)
+def test_pips_report_is_understood(
+    info: dict[str, object], expected: tuple[str, tuple[str, ...]]
+) -> None:
+    item = {"metadata": {"name": "Lib", "version": "1.0"}, "download_info": info}
+    entry = resolve._from_report(item)
+    assert (str(entry), entry.source, entry.hashes) == ("lib 1.0", *expected)
+
+
+def test_an_index_without_hashes_is_refused() -> None:
+    info = {"url": "https://x/lib-1.0-py3-none-any.whl", "archive_info": {}}
+    item = {"metadata": {"name": "lib", "version": "1.0"}, "download_info": info}
+    with pytest.raises(LockError, match="gives no sha256"):
+        resolve._from_report(item)
 
 
 WITHOUT_HASHES = {

@@ -54,6 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Write OUT, or for ``-`` print it; a resolver is asked only where IN is not exact."""
+    _refuse_missing(args.wheels)
     data = _read(Path(args.source))
     if args.target == _STDOUT and not args.add:
         return _report(lock.parse(data, args.source), args)
@@ -73,6 +74,12 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     if not as_pylock:
         exact.refuse_conditions(made)
     return _report(made, args, answer)
+
+
+def _refuse_missing(directories: Sequence[Path]) -> None:
+    problems = [Problem("no such directory", str(d)) for d in directories if not d.is_dir()]
+    if problems:
+        raise LockError("there are no wheels to resolve from", problems=problems)
 
 
 def _read(source: Path) -> bytes:
@@ -158,4 +165,5 @@ def _command(args: argparse.Namespace) -> str:
     if args.python != DEFAULT_PYTHON:
         words += ["-p", Path(args.python).name]
     words += [Path(args.source).name, Path(args.target).name]
-    return " ".join(map(shlex.quote, words)).replace("\n", "?")
+    line = " ".join(map(shlex.quote, words))
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
