@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,19 +25,24 @@ _SILENCE = 900_000  # milliseconds without a byte; a child may use 600 seconds o
 _F_SETPIPE_SZ = 1031  # fcntl(2); the name is missing in Python 3.9
 _MAX_COMPLAINT = 4000
 
-#: What each layer protects, for the message that says it is missing.
+#: The layers of confinement, as a message says that they are missing.
 LAYERS = {
-    "user": "its own user id",
-    "capabilities": "no capabilities",
-    "no-new-privileges": "no set-user-id programs",
-    "network": "no network",
-    "filesystem": "an empty root directory",
-    "namespaces": "mounts and IPC of its own",
-    "processes": "no view of other processes",
+    "user": "user id of its own",
+    "capabilities": "dropping of capabilities",
+    "no-new-privileges": "bar to set-user-id programs",
+    "network": "network namespace",
+    "filesystem": "empty root directory",
+    "namespaces": "mount and IPC namespaces",
+    "processes": "process namespace",
     "limits": "resource limits",
-    "seccomp": "few system calls",
-    "landlock": "no writing outside its directory",
+    "seccomp": "filter of system calls (seccomp)",
+    "landlock": "bar to writing elsewhere (landlock)",
 }
+
+
+def lacking(layers: Iterable[str]) -> str:
+    """The missing layers in words, for a report's one line."""
+    return "no " + ", no ".join(LAYERS.get(layer, layer) for layer in layers)
 
 
 class Zygote:

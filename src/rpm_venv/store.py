@@ -92,26 +92,48 @@ def build(
     sources: Sequence[Source],
     interpreter: Interpreter,
     progress: Callable[[str], None],
-) -> None:
+    *,
+    require_sandbox: bool = False,
+) -> tuple[str, ...]:
     """Make the objects of these wheels: verified, unpacked, compiled, durable, or none visible.
 
+    Returns the layers of confinement that this system lacks, by their names in
+    ``sandbox.LAYERS``; with ``require_sandbox`` the lack of one is a ``SandboxError``.
     ``WheelError`` names the wheel and everything that is wrong with it.
     """
     wanted = {object_id(source.sha256, interpreter): source for source in sources}
     missing = [source for name, source in wanted.items() if not has(layout, name)]
     if not missing:
-        return
+        return ()
+    try:
+        return _build(layout, missing, interpreter, progress, require_sandbox)
+    except OSError as error:
+        raise VenvError(
+            f"the store cannot be written to: {error.strerror}",
+            subject=os.fspath(error.filename or layout.store),
+        ) from error
+
+
+def _build(
+    layout: Layout,
+    missing: Sequence[Source],
+    interpreter: Interpreter,
+    progress: Callable[[str], None],
+    require_sandbox: bool,
+) -> tuple[str, ...]:
     files.make_directory(layout.store)
     files.make_directory(layout.staging, 0o711)
     staging = files.new_directory(layout.staging, "store")
     try:
-        names = _Batch(staging, missing, interpreter, progress).build()
+        batch = _Batch(staging, missing, interpreter, progress)
+        names = batch.build(require_sandbox)
         files.syncfs(staging)
         for name in names:
             os.rename(staging / name, layout.object(name))
         files.fsync_dir(layout.store)
     finally:
         files.remove_tree(staging)
+    return batch.missing_layers
 
 
 def drop(layout: Layout, object_ids: Iterable[str]) -> None:
@@ -146,16 +168,22 @@ class _Batch:
         self._in_flight = 0
         self._changed = threading.Condition()
         self._done: list[str] = []
+        self.missing_layers: tuple[str, ...] = ()
         self._refused: list[WheelError] = []
         self._failed: list[BaseException] = []
 
-    def build(self) -> list[str]:
+    def build(self, require_sandbox: bool) -> list[str]:
         """Unpack everything into the staging directory; the names of the objects there."""
         empty = self._staging / "empty"
         os.mkdir(empty, 0o755)
         workers = min(len(os.sched_getaffinity(0)), len(self._left), _MAX_WORKERS)
         with sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
             self.missing_layers = zygote.missing
+            if require_sandbox and zygote.missing:
+                raise SandboxError(
+                    f"wheels cannot be confined well enough: {sandbox.lacking(zygote.missing)}",
+                    hint="it is require-sandbox in /etc/rpm-venv.conf that asks for all of it",
+                )
             threads = [
                 threading.Thread(target=self._work, args=(zygote, worker), daemon=True)
                 for worker in range(workers)

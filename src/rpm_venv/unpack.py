@@ -98,6 +98,8 @@ class Unpacking:
                 raise Broken("byte code without its source")
             return ""
         dist_info, _, name = file.path.rpartition("/")
+        if dist_info == claims.dist_info and name in ("RECORD", "INSTALLER"):
+            raise Broken("a file that is ours to write")
         if file.digest or (dist_info == claims.dist_info and name in _SIGNATURES):
             return ""
         return "RECORD has no hash for it"
