@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag
-from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from rpm_venv.declaration import Declaration
-from rpm_venv.lock import Entry
+from rpm_venv.locked import Entry
+from rpm_venv.wheel import WheelName
 
 #: The oldest runtime that understands the calls of these macros (%__rpm_venv_version).
 RUNTIME = "rpm-venv >= 0.1.0"
 
 _MINORS = range(60)  # of Python 3; a bound beyond the last one is none
 _LATE_PATCH = 999
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel, shipped by a package or named by a lock: what its file name says, and its sha256."""
-
-    filename: str
-    sha256: str
-    name: str
-    version: Version
-    tags: frozenset[Tag]
-
-    @classmethod
-    def of(cls, filename: str, sha256: str) -> Wheel:
-        """A wheel from its file name; ``ValueError`` for what is no wheel's name."""
-        name, version, _, tags = parse_wheel_filename(filename)
-        return cls(filename, sha256, name, version, tags)
-
-    def fits(self, tags: Collection[str]) -> bool:
-        """Whether an interpreter that takes wheels of these tags takes this one."""
-        return any(str(tag) in tags for tag in self.tags)
-
-    def minors(self) -> frozenset[int] | None:
-        """The Pythons 3.N that alone can load it; None when later ones can as well."""
-        found = [_bound_minor(tag) for tag in self.tags]
-        return None if None in found else frozenset(m for m in found if m is not None and m >= 0)
-
-
-def _bound_minor(tag: Tag) -> int | None:
-    """N where a tag is for CPython 3.N alone, None if it is for later ones too, -1 for others."""
-    if tag.interpreter.startswith("py3"):
-        return None
-    if not tag.interpreter.startswith("cp3"):
-        return -1
-    return None if tag.abi == "abi3" else int(tag.interpreter[3:] or 0)
 
 
 def provides(path: str, entries: Iterable[Entry]) -> list[str]:
@@ -86,19 +49,35 @@ def requires(
     return lines
 
 
-def common_minors(entries: Iterable[Iterable[Wheel]]) -> frozenset[int] | None:
+def common_minors(entries: Iterable[Iterable[WheelName]]) -> frozenset[int] | None:
     """The Pythons 3.N for which every entry has a wheel; None when nothing binds. May be empty.
 
     Each entry is given by the wheels that it may be.
     """
     common: frozenset[int] | None = None
     for wheels in entries:
-        bounds = [wheel.minors() for wheel in wheels]
+        bounds = [_minors(wheel) for wheel in wheels]
         if not bounds or None in bounds:
             continue
         union = frozenset().union(*(bound for bound in bounds if bound is not None))
         common = union if common is None else common & union
     return common
+
+
+def _minors(wheel: WheelName) -> frozenset[int] | None:
+    """The Pythons 3.N that alone can load a wheel; None when later ones can as well."""
+    found = [_bound_minor(tag) for tag in wheel.tags]
+    return None if None in found else frozenset(m for m in found if m is not None and m >= 0)
+
+
+def _bound_minor(tag: str) -> int | None:
+    """N where a tag is for CPython 3.N alone, None if it is for later ones too, -1 for others."""
+    interpreter, abi, _ = tag.split("-")
+    if interpreter.startswith("py3"):
+        return None
+    if not interpreter.startswith("cp3"):
+        return -1
+    return None if abi == "abi3" else int(interpreter[3:] or 0)
 
 
 def rpm_version(version: Version) -> str:

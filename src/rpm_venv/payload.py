@@ -8,13 +8,23 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rpm_venv import fetch
 from rpm_venv import lock as locks
 from rpm_venv.declaration import Declaration
-from rpm_venv.dependencies import Wheel, common_minors
+from rpm_venv.dependencies import common_minors
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.interpreter import Interpreter, inspect
-from rpm_venv.lock import Entry, Lock
+from rpm_venv.locked import Entry, Lock
 from rpm_venv.paths import Layout
+from rpm_venv.wheel import WheelName
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A wheel in the buildroot, and the sha256 (hex) of its bytes."""
+
+    wheel: WheelName
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -28,27 +38,19 @@ class Payload:
     lock: Lock
     entries: tuple[Entry, ...]
     interpreter: Interpreter
-    shelves: Mapping[str, tuple[Wheel, ...]]
-
-    def wheels_of(self, entry: Entry) -> tuple[Wheel, ...]:
-        """The wheels in the package that the lock's entry allows."""
-        return tuple(
-            wheel
-            for shelf in self.shelves.values()
-            for wheel in shelf
-            if wheel.name == entry.name and wheel.sha256 in entry.hashes
-        )
+    shelves: Mapping[str, tuple[Shipped, ...]]
 
     def minors(self) -> frozenset[int] | None:
         """The Pythons 3.N that every wheel can be loaded by (``common_minors``)."""
         return common_minors(map(self._possible, self.entries))
 
-    def _possible(self, entry: Entry) -> tuple[Wheel, ...]:
+    def _possible(self, entry: Entry) -> tuple[WheelName, ...]:
         """The wheels that an entry may become, as far as the build can tell; () for unknown."""
-        here = self.wheels_of(entry)
-        if self.declaration.offline or len({w.sha256 for w in here}) == len(set(entry.hashes)):
-            return here
-        return tuple(Wheel.of(file.filename, file.sha256) for file in entry.files)
+        shipped = [one for shelf in self.shelves.values() for one in shelf]
+        here = {one.sha256: one.wheel for one in shipped if one.sha256 in entry.hashes}
+        if self.declaration.offline or len(here) == len(set(entry.hashes)):
+            return tuple(here.values())
+        return tuple(WheelName.parse(file.filename) for file in entry.files)
 
 
 def read(layout: Layout, declaration: Declaration) -> Payload:
@@ -72,7 +74,7 @@ def _read_lock(layout: Layout, declaration: Declaration) -> Lock:
     return locks.parse(data, declaration.lock)
 
 
-def _shelf(layout: Layout, directory: str) -> tuple[Wheel, ...]:
+def _shelf(layout: Layout, directory: str) -> tuple[Shipped, ...]:
     real = layout.real(directory)
     try:
         names = sorted(name for name in os.listdir(real) if name.endswith(".whl"))
@@ -82,54 +84,44 @@ def _shelf(layout: Layout, directory: str) -> tuple[Wheel, ...]:
             subject=directory,
             hint="put it there in %install, or leave -w out",
         ) from None
-    return tuple(_wheel(real / name, directory) for name in names)
+    return tuple(Shipped(WheelName.parse(name), _sha256(real / name)) for name in names)
 
 
-def _wheel(file: Path, directory: str) -> Wheel:
+def _sha256(file: Path) -> str:
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
-    try:
-        return Wheel.of(file.name, digest.hexdigest())
-    except ValueError as error:
-        raise VenvError(str(error), subject=f"{directory}/{file.name}") from None
+    return digest.hexdigest()
 
 
-def problems(payload: Payload, allowed: Collection[str]) -> list[Problem]:
+def problems(layout: Layout, payload: Payload, allowed: Collection[str]) -> list[Problem]:
     """What is wrong with the wheels of a payload; ``allowed`` are the sha256 of all locks."""
     return [
         *_foreign_wheels(payload, allowed),
-        *(_missing_wheels(payload) if payload.declaration.offline else ()),
+        *(_missing_wheels(layout, payload) if payload.declaration.offline else ()),
         *_python_problems(payload),
     ]
 
 
 def _foreign_wheels(payload: Payload, allowed: Collection[str]) -> Iterator[Problem]:
     versions = {entry.name: entry.version for entry in payload.lock.entries}
-    for directory, wheels in payload.shelves.items():
-        for wheel in wheels:
-            if wheel.sha256 in allowed:
+    for directory, shelf in payload.shelves.items():
+        for shipped in shelf:
+            wheel = shipped.wheel
+            if shipped.sha256 in allowed:
                 continue
-            known = versions.get(wheel.name) == wheel.version
-            reason = (
-                f"its sha256 {wheel.sha256} is not in the lock" if known else "no lock names it"
-            )
+            wrong = f"its sha256 {shipped.sha256} is not in the lock"
+            reason = wrong if versions.get(wheel.name) == wheel.version else "no lock names it"
             yield Problem(reason, f"{directory}/{wheel.filename}", payload.declaration.lock)
 
 
-def _missing_wheels(payload: Payload) -> Iterator[Problem]:
-    interpreter = payload.interpreter
-    for entry in payload.entries:
-        wheels = payload.wheels_of(entry)
-        if any(wheel.fits(interpreter.tags) for wheel in wheels):
-            continue
-        what = f"{entry.name}=={entry.version}"
-        message = f"-o, and no wheel for {what} in {' '.join(payload.shelves) or 'any -w'}"
-        if wheels:
-            names = ", ".join(wheel.filename for wheel in wheels)
-            message = f"no wheel for {what} fits Python {interpreter.minor} here: {names}"
-        yield Problem(message, entry.where)
+def _missing_wheels(layout: Layout, payload: Payload) -> Iterator[Problem]:
+    """What the target would find missing, by the target's own code."""
+    places = payload.declaration.wheels
+    at_hand = fetch.at_hand(layout, payload.entries, payload.interpreter, places)
+    for _, problem in at_hand.missing:
+        yield Problem(f"with -o, {problem.message}", problem.where, problem.hint)
 
 
 def _python_problems(payload: Payload) -> Iterator[Problem]:

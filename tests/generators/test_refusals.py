@@ -50,14 +50,20 @@ def test_offline_with_a_wheel_missing(build: Build) -> None:
     lock = make_lock([ALPHA, make_wheel("beta", "2.0")])
     refusal(
         build,
-        f"%venv_install {PATH}: line 2: -o, and no wheel for beta==2.0 in /usr/share/app1/wheels",
+        f"%venv_install {PATH}: line 2: with -o, beta 2.0: there is no wheel of it",
+        "/usr/share/app1/wheels",
         sources=sources(ALPHA, lock=lock),
     )
 
 
+def test_offline_with_a_source_distribution_in_the_place_of_a_wheel(build: Build) -> None:
+    files = {**sources(lock=make_lock([ALPHA])), "wheels/alpha-1.0.tar.gz": "sdist"}
+    refusal(build, "alpha 1.0: there is only a source distribution", sources=files)
+
+
 def test_offline_without_any_wheels(build: Build) -> None:
     text = f"%venv_install -r {LOCK} -o {PATH}"
-    refusal(build, "-o, and no wheel for alpha==1.0 in any -w", spec=spec({"%post": text}))
+    refusal(build, "with -o, alpha 1.0: there is no wheel of it", spec=spec({"%post": text}))
 
 
 def test_a_wheel_whose_hash_the_lock_does_not_have(build: Build) -> None:
@@ -78,7 +84,11 @@ def test_a_wheel_that_no_lock_names(build: Build) -> None:
 
 def test_wheels_for_another_python(build: Build) -> None:
     wheel = make_wheel("compiled", tag="cp39-cp39-linux_x86_64")
-    refusal(build, "no wheel for compiled==1.0 fits", sources=sources(wheel))
+    refusal(
+        build,
+        "compiled-1.0-cp39-cp39-linux_x86_64.whl, which is not for cpython-3",
+        sources=sources(wheel),
+    )
 
 
 def test_wheels_that_no_single_python_can_load(build: Build) -> None:
@@ -98,7 +108,7 @@ def test_problems_of_all_environments_are_told_at_once(build: Build) -> None:
     text = f"{INSTALL}\n%venv_install -r /usr/share/app1/none.txt /opt/app1/second"
     refusal(
         build,
-        f"%venv_install {PATH}: line 1: -o, and no wheel",
+        f"%venv_install {PATH}: line 1: with -o, alpha 1.0",
         "%venv_install /opt/app1/second: /usr/share/app1/none.txt: the lock is not",
         spec=spec({"%post": text}),
         sources=sources(lock=make_lock([ALPHA])),

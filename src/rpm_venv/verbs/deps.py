@@ -123,7 +123,7 @@ def _check(layout: Layout, declared: Sequence[Declared], placeholders: Sequence[
             problems += _at(one, _all_problems(error))
     allowed = payload.hashes(shipped for _, shipped in payloads)
     for one, shipped in payloads:
-        problems += _at(one, payload.problems(shipped, allowed))
+        problems += _at(one, payload.problems(layout, shipped, allowed))
     if problems:
         raise VenvError("the buildroot is not what the macros declare", problems=problems)
     for path in placeholders:
