@@ -18,6 +18,7 @@ from rpm_venv.locked import Entry, Lock, LockedFile
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageArchive, PackageWheel
+    from packaging.version import Version
 
 _WHEEL = re.compile(r"[A-Za-z0-9_.!+-]+\.whl", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
@@ -89,13 +90,23 @@ def _package(data: Any, where: str) -> Entry | list[Problem]:
     files: list[LockedFile] = []
     problems: list[Problem] = []
     for place, wheel in _wheels(package):
-        found = _file(wheel, f"{where}.{place}")
+        found = _file(package, wheel, f"{where}.{place}")
         if isinstance(found, Problem):
             problems.append(found)
         else:
             files.append(found)
     problems.extend(_same_names(files, where))
-    return problems or _entry(package, tuple(files), where)
+    versions = {package.version} if package.version else {_version(f.filename) for f in files}
+    if len(versions) > 1:
+        problems.append(Problem("no version, and wheels of several", f"{where}.wheels"))
+    version = next(iter(versions), None)
+    return problems or _entry(package, version, tuple(files), where)
+
+
+def _version(filename: str) -> Version:
+    from packaging.utils import parse_wheel_filename
+
+    return parse_wheel_filename(filename)[1]
 
 
 def _wheels(package: Package) -> Iterator[tuple[str, PackageWheel | PackageArchive]]:
@@ -106,7 +117,7 @@ def _wheels(package: Package) -> Iterator[tuple[str, PackageWheel | PackageArchi
         yield "archive", package.archive
 
 
-def _archive_name(archive: PackageArchive) -> str:
+def _archive_name(archive: PackageWheel | PackageArchive) -> str:
     return re.split(r"[/\\]", archive.path)[-1] if archive.path else _name_at(archive.url or "")
 
 
@@ -127,11 +138,14 @@ def wheel_at(url: str, sha256: str) -> LockedFile | None:
     return LockedFile(name, sha256.lower(), _public(url))
 
 
-def _file(wheel: PackageWheel | PackageArchive, where: str) -> LockedFile | Problem:
-    # A PackageWheel has a name of its own; an archive only its path or URL.
-    name: str = getattr(wheel, "filename", "") or _archive_name(wheel)  # type: ignore[arg-type]
-    if not _WHEEL.fullmatch(name):
-        return Problem(f"{name!a} is not a wheel's file name", where)
+def _file(
+    package: Package, wheel: PackageWheel | PackageArchive, where: str
+) -> LockedFile | Problem:
+    # A PackageWheel may have a name of its own; an archive has only its path or URL.
+    name: str = getattr(wheel, "name", "") or _archive_name(wheel)
+    fault = _name_fault(package, name)
+    if fault:
+        return Problem(fault, where)
     digest = wheel.hashes.get("sha256")
     if digest is None:
         given = ", ".join(sorted(map(str, wheel.hashes)))
@@ -139,6 +153,21 @@ def _file(wheel: PackageWheel | PackageArchive, where: str) -> LockedFile | Prob
     if not _SHA256.fullmatch(digest):
         return Problem("sha256 is not 64 hexadecimal digits", f"{where}.hashes.sha256")
     return LockedFile(name, digest.lower(), _public(wheel.url or ""))
+
+
+def _name_fault(package: Package, filename: str) -> str:
+    """What is wrong with a wheel's file name, which becomes a file's name; empty if nothing is."""
+    from packaging.utils import parse_wheel_filename
+
+    try:
+        name, version, _, _ = parse_wheel_filename(filename)
+    except ValueError:
+        return f"{filename!a} is not a wheel's file name"
+    if not _WHEEL.fullmatch(filename):
+        return f"{filename!a} is not a wheel's file name"
+    if name != package.name or version != (package.version or version):
+        return f"{filename} is another distribution's"
+    return ""
 
 
 def _public(url: str) -> str:
@@ -161,20 +190,11 @@ def _same_names(files: Sequence[LockedFile], where: str) -> Iterator[Problem]:
             yield Problem(f"two hashes for {file.filename}", f"{where}.wheels")
 
 
-def _entry(package: Package, files: tuple[LockedFile, ...], where: str) -> Entry | list[Problem]:
-    from packaging.utils import parse_wheel_filename
+def _entry(
+    package: Package, version: Version | None, files: tuple[LockedFile, ...], where: str
+) -> Entry:
     from packaging.version import Version
 
-    version = package.version
-    # packaging compares wheels' names with the package's name and version, but not an archive's.
-    for file in files if version is None or package.archive is not None else ():
-        try:
-            name, found, _, _ = parse_wheel_filename(file.filename)
-        except ValueError:
-            return [Problem(f"{file.filename} is not a wheel's file name", where)]
-        if name != package.name or found != (version or found):
-            return [Problem(f"{file.filename} is another distribution's", where)]
-        version = version or found
     return Entry(
         name=str(package.name),
         version=version or Version("0"),

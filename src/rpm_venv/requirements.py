@@ -139,14 +139,13 @@ def _marker(text: str | None, known: dict[str, Marker | str]) -> Marker | str | 
 
 def _parse_marker(text: str) -> Marker | str:
     from packaging.markers import InvalidMarker, Marker, UndefinedComparison
-    from packaging.markers import UndefinedEnvironmentName as UndefinedName
 
     if len(text) > _MAX_MARKER or text.count("(") > _MAX_NESTING:
         return f"the marker {_quoted(text)} is too long"
     try:
         marker = Marker(text)
         marker.evaluate()  # extras and groups are names of pylock.toml alone
-    except UndefinedName:
+    except LookupError:
         return f"the marker {_quoted(text.strip())} asks for what only a pylock.toml has"
     except (InvalidMarker, UndefinedComparison, ValueError) as error:
         return f"the marker {_quoted(text.strip())} is not one: {str(error).splitlines()[0]}"

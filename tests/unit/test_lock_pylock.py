@@ -86,6 +86,10 @@ def test_a_wheel_may_be_named_by_name_path_or_url() -> None:
 def test_a_package_without_a_version_has_its_wheels() -> None:
     text = package("six").replace('version = "1.0"\n', "")
     assert str(parsed(text).entries[0]) == "six 1.0"
+    files = ("six-1.0-py3-none-any.whl", "six-2.0-py3-none-any.whl")
+    lines = [f'{{ path = "{name}", hashes = {{ sha256 = "{A}" }} }}' for name in files]
+    text = package("six", f"wheels = [{', '.join(lines)}]").replace('version = "1.0"\n', "")
+    assert problems(text) == ["packages[0].wheels: no version, and wheels of several"]
 
 
 FAULTS = {
@@ -286,7 +290,7 @@ def test_a_wheel_that_a_resolver_locked_as_an_archive_is_one() -> None:
     assert found.entries[0].files[0].filename == "old-1.0-py3-none-any.whl"
     other = line.replace("old-1.0", "old-2.0")
     assert problems(package("old", other)) == [
-        "packages[0]: old-2.0-py3-none-any.whl is another distribution's"
+        "packages[0].archive: old-2.0-py3-none-any.whl is another distribution's"
     ]
 
 
