@@ -105,7 +105,7 @@ class Host:
         return result
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start a command and return at once; it ends with the host at the latest."""
+        """Start a command and return at once; killing the process ends it, as does the host."""
         return subprocess.Popen(
             self._command(argv, 0, "/"),
             env={**_ENVIRONMENT, **(env or {})},
@@ -267,6 +267,8 @@ class Host:
         prefix = self._held.enter(*_NAMESPACES)
         if user:
             prefix[-1:-1] = [f"--setuid={user}", f"--setgid={user}"]
+        # nsenter stays outside and waits; when it is killed, the command is to end, too.
+        prefix += ["setpriv", "--pdeathsig", "KILL"]
         if cwd != "/":
             prefix += ["env", "-C", cwd]
         return [*prefix, *argv]

@@ -42,7 +42,8 @@ def _is_error(host: Host, transaction: Transaction, since: tuple[int, ...]) -> b
 
 def _versions(host: Host) -> list[str]:
     """The versions of app1 in the rpm database."""
-    return sorted(host.rpm("-q", "--qf", "%{VERSION}\n", "app1", check=False).stdout.split())
+    said = host.rpm("-q", "--qf", "%{VERSION}\n", "app1", check=False)
+    return sorted(said.stdout.split()) if said.code == 0 else []
 
 
 def _install_first(host: Host, build: Build, **scriptlet: str) -> Path:

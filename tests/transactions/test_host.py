@@ -140,6 +140,15 @@ def test_a_failing_command_shows_all_it_said(bare_host: Host) -> None:
     assert bare_host.shell("exit 7", check=False).code == 7
 
 
+def test_killing_a_started_command_ends_it_on_the_host(bare_host: Host) -> None:
+    sleeping = bare_host.start("sh", "-c", "echo started; exec sleep 300")
+    assert sleeping.stdout
+    assert sleeping.stdout.readline() == "started\n"
+    sleeping.kill()
+    sleeping.communicate(timeout=10)
+    assert "sleep" not in bare_host.run("ps", "-eo", "comm").stdout
+
+
 def test_a_fresh_host_takes_well_under_a_second(hosts: Hosts, system: Base) -> None:
     seconds = []
     for _ in range(5):
