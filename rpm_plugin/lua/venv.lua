@@ -102,7 +102,7 @@ local function run(verb, call)
     end
     argv[#argv + 1] = call.path
     if not execute(argv) then
-        refuse(verb, call.path .. ": failed; the reason is above")
+        refuse(verb, call.path .. ": failed; rpm-venv " .. verb .. " has said why")
     end
 end
 

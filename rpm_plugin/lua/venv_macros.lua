@@ -102,25 +102,27 @@ local function section(line)
     end
 end
 
--- The package of a scriptlet's first line: "%post -n NAME", "%post SUBPACKAGE", "%post".
-local function section_package(line)
-    local words, named, index = {}, nil, 2
+-- What a scriptlet's first line says: "%post", "%post SUBPACKAGE", "%post -n NAME -p PROGRAM".
+local function read_header(line)
+    local words, index = {}, 2
+    local header = {package = rpm.expand("%{name}"), program = "/bin/sh"}
     for word in rpm.expand(line):gmatch("%S+") do
         words[#words + 1] = word
     end
     while words[index] do
         local word = words[index]
         if word == "-n" then
-            return words[index + 1]
-        elseif word == "-p" or word == "-f" or word == "-P" then
             index = index + 1
+            header.package = words[index]
+        elseif word == "-p" then
+            index = index + 1
+            header.program = words[index]
         elseif word:sub(1, 1) ~= "-" then
-            named = word
+            header.package = header.package .. "-" .. word
         end
         index = index + 1
     end
-    local main = rpm.expand("%{name}")
-    return named and main .. "-" .. named or main
+    return header
 end
 
 -- The spec file's lines; nil where they cannot be known. rpm 4.14 does not tell the file's name.
@@ -138,9 +140,9 @@ local function spec_lines()
     return lines
 end
 
--- The package of the scriptlet being parsed; nil where it cannot be known: on rpm 4.14, which does
--- not say where it is, and where conditionals leave more than one candidate.
-local function scriptlet_package()
+-- The scriptlet being parsed (read_header); nil where it cannot be known: on rpm 4.14, which does not
+-- say where it is, and where conditionals leave more than one candidate.
+local function scriptlet()
     local number = tonumber(rpm.expand("%{?__file_lineno}"))
     local lines = number and spec_lines() or {}
     local header, header_depth, depth = nil, 0, 0
@@ -159,7 +161,7 @@ local function scriptlet_package()
             header, header_depth = line, depth
         end
     end
-    return header and SCRIPTLETS[section(header)] and section_package(header)
+    return header and SCRIPTLETS[section(header)] and read_header(header)
 end
 
 -- Whether a %files section lists PATH as %ghost; nil where lists from files may do so.
@@ -185,10 +187,10 @@ end
 -- The name of the package: what -n says or the spec's own; it must be the scriptlet's.
 local function package_name()
     local name = option("n") and check_name("n", option("n")) or rpm.expand("%{name}")
-    local actual = scriptlet_package()
-    if actual and actual ~= name then
-        fail("this scriptlet is of the package " .. actual .. ", not of " .. name
-            .. "; say -n " .. actual)
+    local here = scriptlet()
+    if here and here.package ~= name then
+        fail("this scriptlet is of the package " .. here.package .. ", not of " .. name
+            .. "; say -n " .. here.package)
     end
     return name
 end
@@ -235,6 +237,10 @@ end
 
 -- One line of a scriptlet. When it fails, the lines after it run and the scriptlet fails at its end.
 local function command(words, redirection)
+    local here = scriptlet()
+    if here and not here.program:match("sh$") then
+        fail("this scriptlet is for " .. here.program .. ", and the macro is a line of sh")
+    end
     return rpm.expand("%{__rpm_venv} ") .. table.concat(words, " ") .. (redirection or "")
         .. " || trap 'exit 1' 0"
 end

@@ -149,3 +149,16 @@ def test_a_name_that_is_not_the_scriptlets_package(build: Build) -> None:
         "%venv_install: this scriptlet is of the package app1, not of app1-web; say -n app1",
         spec=spec({**SUBPACKAGE, "%post": text}),
     )
+
+
+def test_a_scriptlet_that_is_not_for_a_shell(build: Build) -> None:
+    sections = {"%post": "", "%post -p <lua>": INSTALL}
+    text = spec(sections).replace("\n%post\n\n", "\n")
+    refusal(build, "%venv_install: this scriptlet is for <lua>", spec=text)
+
+
+def test_conditionals_do_not_mislead_about_the_scriptlets_package(build: Build) -> None:
+    header = "%if 0\n%post web\n%else\n%post\n%endif"
+    text = spec({"%post": "", header: INSTALL}).replace("\n%post\n\n", "\n", 1)
+    built = build(text, sources(ALPHA))
+    assert built.code == 0, built.output
