@@ -1,0 +1,198 @@
+"""The documents say what is so: options, messages, spec files, paths of links."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import cli
+
+TREE = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([TREE / "README.md", *TREE.glob("docs/*.md"), *TREE.glob("examples/*.md")])
+EXAMPLE = (TREE / "examples" / "sales-report" / "sales-report.spec").read_text()
+
+
+def _sections(path: Path) -> dict[str, str]:
+    """The sections of a document by their headings of the second rank."""
+    parts = re.split(r"^## ", path.read_text(), flags=re.MULTILINE)[1:]
+    return {part.split("\n", 1)[0]: part for part in parts}
+
+
+COMMANDS = _sections(TREE / "docs" / "commands.md")
+
+
+# ---- docs/commands.md
+
+
+def _documented_options(section: str) -> set[str]:
+    """Every option in the first column of a section's tables, with its metavar."""
+    cells = re.findall(r"^\| (`-.*?) \|", section, re.MULTILINE)
+    return {option for cell in cells for option in re.findall(r"`(-[^`]*)`", cell)}
+
+
+def _parser_options(parser: argparse.ArgumentParser) -> set[str]:
+    options = set()
+    for action in parser._actions:
+        metavar = f" {action.metavar or action.dest.upper()}" if action.nargs != 0 else ""
+        options |= {option + metavar for option in action.option_strings}
+    return options
+
+
+def _verb_parser(verb: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    importlib.import_module(f"rpm_venv.verbs.{verb}").arguments(parser)
+    return parser
+
+
+def test_every_verb_has_a_row_and_a_section() -> None:
+    document = (TREE / "docs" / "commands.md").read_text()
+    rows = re.findall(r"^\| \[`(\w+)`\]\(#\1\) \| (.*?) \|", document, re.MULTILINE)
+    assert [name for name, _ in rows] == list(cli.VERBS)
+    assert [name for name in COMMANDS if name in cli.VERBS] == list(cli.VERBS)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_a_verbs_options_are_those_of_the_document(verb: str) -> None:
+    parsed = _parser_options(_verb_parser(verb))
+    declared = {re.sub(r"^(-d) .*", r"\1 DECLARATION", option) for option in parsed}
+    assert _documented_options(COMMANDS[verb]) == declared
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_a_verbs_synopsis_names_its_operands(verb: str) -> None:
+    synopsis = re.search(rf"^`rpm-venv {verb}(.*)`$", COMMANDS[verb], re.MULTILINE)
+    assert synopsis
+    operands = [a.metavar for a in _verb_parser(verb)._actions if not a.option_strings]
+    words = re.sub(r"-\S+ [A-Z]+|\[OPTION\]", "", synopsis[1])
+    assert re.findall(r"[A-Z]+", words) == operands
+
+
+def test_the_options_of_every_verb_are_those_of_the_document() -> None:
+    assert _documented_options(COMMANDS["Options of every verb"]) == _parser_options(cli._parser())
+
+
+def test_the_exit_codes_are_those_of_the_reports() -> None:
+    from rpm_venv import report
+
+    rows = re.findall(r"^\| (\d) \|", COMMANDS["Options of every verb"], re.MULTILINE)
+    assert list(map(int, rows)) == [report.DONE, report.FAILED, report.USAGE, report.FOUND]
+
+
+def _words(section: str, heading: str) -> set[str]:
+    """The first column of the table with this heading."""
+    _, _, table = COMMANDS[section].partition(f"| {heading} |")
+    return set(re.findall(r"^\| `(\w+)` \|", table.split("\n\n")[0], re.MULTILINE))
+
+
+def test_the_words_of_verify_and_list_are_those_of_the_code() -> None:
+    from rpm_venv import environment, manifest
+    from rpm_venv.verbs import list as list_verb
+    from rpm_venv.verbs import verify
+
+    conditions = _first_words(environment.__file__, "return") | {"damaged"}
+    assert '"damaged"' in Path(list_verb.__file__).read_text()
+    assert _words("list", "condition") == conditions
+    of_verify = {word for word in ("manifest", "state") if f'"{word}"' in _text(verify)}
+    assert _words("verify", "word") == {*manifest.FINDINGS, *of_verify}
+
+
+def _text(module: object) -> str:
+    return Path(str(getattr(module, "__file__", ""))).read_text()
+
+
+def _first_words(file: str, statement: str) -> set[str]:
+    """The words that a module's functions give first in a pair: ``return "failed", …``."""
+    return set(re.findall(rf'{statement} "(\w+)", ', Path(file).read_text()))
+
+
+# ---- docs/troubleshooting.md
+
+
+def _python_texts(source: str) -> Iterator[str]:
+    """Every text in Python code that is no docstring, with ``…`` where it has a value in it."""
+    tree = ast.parse(source)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and id(node) not in docstrings:
+            yield str(node.value)
+
+
+def _lua_texts(source: str) -> Iterator[str]:
+    """Every message of a mistake in Lua code, likewise."""
+    joined = re.sub(r'"\s*\.\.\s*"', "", source)
+    for call in re.findall(r"\bfail\((.*?)\)\n", joined, re.DOTALL):
+        pieces = re.split(r'"([^"]*)"', call)
+        yield "".join(
+            text if number % 2 else "…" * bool(text.strip()) for number, text in enumerate(pieces)
+        )
+
+
+def _templates() -> Iterator[str]:
+    for path in sorted((TREE / "src" / "rpm_venv").rglob("*.py")):
+        yield from _python_texts(path.read_text())
+    for path in sorted((TREE / "rpm_plugin" / "lua").glob("*.lua")):
+        yield from _lua_texts(path.read_text())
+
+
+TEMPLATES = [" ".join(template.split()) for template in _templates()]
+MESSAGES = re.findall(
+    r"^### (.*)$", (TREE / "docs" / "troubleshooting.md").read_text(), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_that_is_explained_exists(message: str) -> None:
+    fixed = [re.escape(part.strip()) for part in message.split("…")]
+    pattern = re.compile(".*".join(fixed))
+    assert any(pattern.search(template) for template in TEMPLATES)
+
+
+# ---- all documents
+
+
+def _blocks(path: Path) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_block_says_what_it_is(path: Path) -> None:
+    for language, _ in _blocks(path):
+        assert language or path.name == "architecture.md"
+
+
+def test_the_spec_files_in_the_readme_are_the_examples() -> None:
+    lines, whole = [text for language, text in _blocks(TREE / "README.md") if language == "spec"]
+    assert whole == EXAMPLE
+    assert lines in EXAMPLE
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_within_a_document_lead_to_a_heading(path: Path) -> None:
+    text = path.read_text()
+    headings = {
+        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
+        for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= headings
+
+
+def test_the_targets_of_make_in_the_readme_exist() -> None:
+    makefile = (TREE / "Makefile").read_text()
+    for target in re.findall(r"`?\bmake (\w+)", (TREE / "README.md").read_text()):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
