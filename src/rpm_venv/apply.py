@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -30,13 +31,16 @@ def apply(context: Context, steps: Iterable[plan.Step]) -> tuple[str, ...]:
 def exclusive(layout: Layout) -> Iterator[None]:
     """The only call that writes on this machine, with an empty staging directory."""
     with state.locked(layout):
-        _clear_staging(layout)
+        layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.listdir(layout.staging):
+            # A call was killed. It may have made or freed objects; what says so goes last.
+            _drop_unreferred(layout)
+            _clear_staging(layout)
         yield
 
 
 def _clear_staging(layout: Layout) -> None:
     """Remove what a killed call left: with the lock held, nothing in there is anybody's."""
-    layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in os.listdir(layout.staging):
         files.remove_tree(layout.staging / name)
 
@@ -115,16 +119,23 @@ def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str
 
 
 def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
-    """Drop what no generation refers to; nothing at all while one cannot be read."""
     del step
+    said = _drop_unreferred(context.layout)
+    for retired in context.layout.staging.glob("drop-*"):
+        files.remove_tree(retired)
+    return said
+
+
+def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
+    """Drop the objects that no generation refers to; none at all while one cannot be read."""
     referred: set[str] = set()
-    for path in generations.environments(context.layout):
-        for name in generations.names(context.layout, path):
-            generation = generations.read(context.layout, path, name)
+    for path in generations.environments(layout):
+        for name in generations.names(layout, path):
+            generation = generations.read(layout, path, name)
             if generation is None:
                 return (f"{path}: generation {name} cannot be read; no object was dropped",)
             referred.update(generation.objects)
-    store.drop(context.layout, set(store.ids(context.layout)) - referred)
+    store.drop(layout, set(store.ids(layout)) - referred)
     return ()
 
 
@@ -135,8 +146,11 @@ def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:
 
 def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:
     for directory in step.directories:
-        with contextlib.suppress(OSError):
+        try:
             context.layout.real(directory).rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+                raise
     return ()
 
 

@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
@@ -86,11 +86,15 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Make ``path`` a file with this content, durably: after a crash it is the old or the new."""
-    with directory(path.parent) as parent:
+def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, by: Path | None = None) -> None:
+    """Make ``path`` a file with this content, durably: after a crash it is the old or the new.
+
+    ``by`` is where it is written first, a directory on the same filesystem (default: beside it):
+    what a killed process leaves is there.
+    """
+    with directory(path.parent) as parent, directory(by or path.parent) as first:
         temporary = f".{path.name}.{secrets.token_hex(8)}"
-        descriptor = os.open(temporary, _NEW_FILE, mode, dir_fd=parent)
+        descriptor = os.open(temporary, _NEW_FILE, mode, dir_fd=first)
         try:
             try:
                 os.fchmod(descriptor, mode)
@@ -98,9 +102,9 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+            os.rename(temporary, path.name, src_dir_fd=first, dst_dir_fd=parent)
         except BaseException:
-            os.unlink(temporary, dir_fd=parent)
+            os.unlink(temporary, dir_fd=first)
             raise
         os.fsync(parent)
 
@@ -153,6 +157,25 @@ def link_atomic(path: Path, target: str) -> None:
             os.unlink(temporary, dir_fd=parent)
             raise
         os.fsync(parent)
+
+
+def retire(path: Path, into: Path, description: str) -> Path:
+    """Put a directory out of sight in one step, into the directory ``into``; where it is now.
+
+    It stays where it is, without the file ``description`` below it and so not to be taken for
+    whole, where a rename cannot be: a directory of an overlay's lower layer cannot be moved.
+    ``fsync_dir`` of its parent comes before what is in it is deleted.
+    """
+    try:
+        os.rename(path, into / path.name)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with suppress(FileNotFoundError):
+            os.unlink(path / description)
+            fsync_dir((path / description).parent)
+        return path
+    return into / path.name
 
 
 def remove_tree(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import stat
@@ -132,18 +133,23 @@ def switch(layout: Layout, path: str, generation: str) -> str:
     if found.kind == "handmade":
         aside = _exchange(real, link)
     else:
+        _clear_waiting(real)
         waiting = real.with_name(f".{real.name}.rpm-venv-{generation}")
-        with contextlib.suppress(FileNotFoundError):
-            waiting.unlink()
         os.symlink(link, waiting)
         os.rename(waiting, real)
     files.fsync_dir(real.parent)
     return layout.target(Path(aside)) if aside else ""
 
 
+def _clear_waiting(real: Path) -> None:
+    """Remove what a killed switch left beside the public path."""
+    for waiting in real.parent.glob(f".{glob.escape(real.name)}.rpm-venv-*"):
+        waiting.unlink()
+
+
 def _exchange(real: Path, link: str) -> str:
     """Put ``link`` where the directory ``real`` is, and the directory aside; the name it got."""
-    aside = _unused(f"{real}.rpmorig")
+    aside = _unused(f"{real}.rpmorig", os.path.dirname(link))
     os.symlink(link, aside)
     try:
         files.exchange(aside, str(real))
@@ -169,9 +175,13 @@ def _move_aside(real: Path, aside: str) -> None:
         files.remove_tree(real)
 
 
-def _unused(wanted: str) -> str:
+def _unused(wanted: str, ours: str) -> str:
+    """A free name; one that a killed switch took for its link, below ``ours``, is free again."""
     candidate, number = wanted, 0
     while os.path.lexists(candidate):
+        if os.path.islink(candidate) and os.path.dirname(os.readlink(candidate)) == ours:
+            os.unlink(candidate)
+            break
         number += 1
         candidate = f"{wanted}.{number}"
     return candidate
@@ -180,43 +190,63 @@ def _unused(wanted: str) -> str:
 def unlink(layout: Layout, path: str) -> None:
     """Take the public path away, if it is ours, and what a killed switch left; durable."""
     real = layout.real(path)
-    for waiting in real.parent.glob(f".{real.name}.rpm-venv-*"):
-        waiting.unlink()
+    _clear_waiting(real)
     if live(layout, path).kind == "ours":
         real.unlink()
         files.fsync_dir(real.parent)
 
 
 def drop(layout: Layout, path: str, generations: Sequence[str]) -> None:
-    """Delete generations of an environment, and its directory when none is left."""
-    for generation in generations:
-        gone = directory(layout, path, generation)
-        files.remove_tree(gone)
-    with contextlib.suppress(FileNotFoundError, OSError):
-        os.rmdir(layout.envs / escape(path))
+    """Take generations of an environment out of sight, and its directory when none is left.
+
+    They are in the staging directory then, and its next clearing deletes them: a generation that is
+    half deleted must not look whole.
+    """
+    home = layout.envs / escape(path)
+    there = [name for name in generations if (home / name).is_dir()]
+    if there:
+        files.make_directory(layout.staging, 0o711)
+        doomed = files.new_directory(layout.staging, "drop")
+        retired = [files.retire(home / name, doomed, f"{ABOUT}/manifest") for name in there]
+        files.fsync_dir(home)
+        for place in retired:
+            if place.parent == home:
+                files.remove_tree(place)
+    try:
+        home.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
-def in_use(path: str) -> frozenset[str]:
-    """The generations of an environment that a running process was started from or has mapped."""
-    prefix = f"{HOME}/envs/{escape(path)}/".encode()
+def in_use(layout: Layout, path: str) -> frozenset[str]:
+    """The generations of an environment that a running process was started from or has mapped.
+
+    A process of another root may run from a generation of the same name: where this root is not
+    ``/``, only paths below it count, and the arguments of processes whose root it is.
+    """
+    target = f"{HOME}/envs/{escape(path)}/"
+    real = f"{layout.real(target)}/"
     found: set[str] = set()
     try:
         processes = [entry for entry in os.listdir("/proc") if entry.isdigit()]
     except OSError:
         return frozenset()
     for process in processes:
-        for text in _traces(process):
-            for part in text.split(prefix)[1:]:
+        for prefix, text in _traces(process, layout, target, real):
+            for part in text.split(prefix.encode())[1:]:
                 found.add(part[:NAME_DIGITS].decode("ascii", "replace"))
     return frozenset(name for name in found if is_name(name))
 
 
-def _traces(process: str) -> Iterable[bytes]:
-    """Where a process shows the files it runs: its arguments, its mappings, its open files."""
-    for file in ("cmdline", "maps"):
-        with contextlib.suppress(OSError):
-            yield Path("/proc", process, file).read_bytes()
+def _traces(process: str, layout: Layout, target: str, real: str) -> Iterable[tuple[str, bytes]]:
+    """Where a process shows the files it runs, and how they begin: arguments, mappings, files."""
+    with contextlib.suppress(OSError):
+        if layout.root == Path("/") or os.readlink(f"/proc/{process}/root") == str(layout.root):
+            yield target, Path("/proc", process, "cmdline").read_bytes()
+    with contextlib.suppress(OSError):
+        yield real, Path("/proc", process, "maps").read_bytes()
     with contextlib.suppress(OSError):
         for descriptor in os.listdir(f"/proc/{process}/fd"):
             with contextlib.suppress(OSError):
-                yield os.readlink(f"/proc/{process}/fd/{descriptor}").encode()
+                yield real, os.readlink(f"/proc/{process}/fd/{descriptor}").encode()

@@ -187,7 +187,7 @@ def install(wish: Wish, wheels: Sequence[Found], facts: Facts) -> tuple[Step, ..
     steps.append(WriteState(after))
     if facts.live.generation != wanted:
         steps.append(Switch(declaration.path, wanted))
-    return (*steps, *_tidy(after, facts))
+    return (*steps, *tidy(after, facts))
 
 
 def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:
@@ -205,7 +205,13 @@ def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:
     )
 
 
-def _tidy(after: Environment, facts: Facts) -> tuple[Step, ...]:
+def untidy(after: Environment, facts: Facts) -> bool:
+    """Whether there are generations beside the kept ones: in use, or of a call that was killed."""
+    return not set(facts.generations) <= set(after.kept)
+
+
+def tidy(after: Environment, facts: Facts) -> tuple[Step, ...]:
+    """The steps that leave the kept generations, and those in use."""
     stay = {*after.kept, *facts.in_use}
     gone = tuple(name for name in facts.generations if name not in stay)
     return (DropGenerations(after.path, gone), SweepStore()) if gone else ()

@@ -43,7 +43,9 @@ def write(layout: Layout, environment: Environment) -> None:
     """Put the state on disk, durably, old or new."""
     layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     text = json.dumps(environment.to_json(), indent=1, sort_keys=True) + "\n"
-    files.write_atomic(layout.state_file(environment.path), text.encode(), 0o644)
+    layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = layout.state_file(environment.path)
+    files.write_atomic(file, text.encode(), 0o644, by=layout.staging)
 
 
 def forget(layout: Layout, path: str) -> None:

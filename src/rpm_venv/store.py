@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -136,18 +136,21 @@ def _build(
     return batch.missing_layers
 
 
-def drop(layout: Layout, object_ids: Iterable[str]) -> None:
+def drop(layout: Layout, object_ids: Collection[str]) -> None:
     """Delete objects; one that is not there is no error."""
-    for name in object_ids:
-        if not _ID.fullmatch(name):
-            raise ValueError(f"not the name of an object: {name!r}")
-        target = layout.object(name)
-        if not target.is_dir():
-            continue
-        # Out of sight in one step first: an object that is half there must not look whole.
-        doomed = files.new_directory(layout.staging, "drop") / name
-        os.rename(target, doomed)
-        files.remove_tree(doomed.parent)
+    wrong = [name for name in object_ids if not _ID.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"not the name of an object: {wrong[0]!r}")
+    there = [name for name in object_ids if layout.object(name).is_dir()]
+    if not there:
+        return
+    # Out of sight in one step first: an object that is half there must not look whole.
+    files.make_directory(layout.staging, 0o711)
+    doomed = files.new_directory(layout.staging, "drop")
+    retired = [files.retire(layout.object(name), doomed, "object.json") for name in there]
+    files.fsync_dir(layout.store)
+    for place in (*retired, doomed):
+        files.remove_tree(place)
 
 
 class _Batch:

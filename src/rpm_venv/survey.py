@@ -72,9 +72,10 @@ def _digest_or_none(file: RealPath) -> str | None:
         return None
 
 
-def with_processes(facts: Facts, path: str) -> Facts:
+def with_processes(facts: Facts, layout: Layout, path: str) -> Facts:
     """The facts, and which generations running processes hold: every process is looked at."""
-    return replace(facts, in_use=generations.in_use(path)) if facts.generations else facts
+    used = generations.in_use(layout, path) if facts.generations else frozenset()
+    return replace(facts, in_use=used)
 
 
 def _missing_parents(layout: Layout, path: str) -> tuple[str, ...]:

@@ -156,10 +156,30 @@ def test_a_process_that_runs_from_a_generation_holds_it(layout: Layout) -> None:
     import subprocess
     import sys
 
-    target = layout.generation_target(PATH, ONE)
+    system = Layout(Path("/"))
+    target = system.generation_target(PATH, ONE)
     with subprocess.Popen(
         [sys.executable, "-c", "input()", f"{target}/bin/app"], stdin=subprocess.PIPE
     ) as process:
-        assert generations.in_use(PATH) == frozenset({ONE})
+        assert generations.in_use(system, PATH) == frozenset({ONE})
+        assert generations.in_use(layout, PATH) == frozenset()  # another root's generation
         process.communicate(b"\n")
-    assert generations.in_use(PATH) == frozenset()
+    assert generations.in_use(system, PATH) == frozenset()
+
+
+def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> None:
+    import subprocess
+    import sys
+
+    file = generations.directory(layout, PATH, ONE) / "library"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("")
+    code = "import sys; file = open(sys.argv[1]); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert generations.in_use(layout, PATH) == frozenset({ONE})
+        process.communicate(b"\n")
+    assert generations.in_use(layout, PATH) == frozenset()

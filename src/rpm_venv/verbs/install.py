@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rpm_venv import apply, choose, interpreter, occupancy, plan, state, survey
 from rpm_venv.declaration import Declaration
@@ -39,9 +40,13 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
         if same is not None:
             if same != facts.before:
                 state.write(layout, same)
+            if plan.untidy(same, facts):
+                facts = survey.with_processes(facts, layout, declaration.path)
+                apply.apply(context, plan.tidy(same, facts))
             return _report(declaration, same.wanted, changed=False)
         with choose.wheels(context, wish, lock) as chosen:
-            steps = plan.install(wish, chosen, survey.with_processes(facts, declaration.path))
+            facts = survey.with_processes(facts, layout, declaration.path)
+            steps = plan.install(wish, chosen, facts)
             said = apply.apply(context, steps)
     after = next(step.environment for step in steps if isinstance(step, plan.WriteState))
     return _report(declaration, after.wanted, changed=True, talk=said)
@@ -53,8 +58,10 @@ def _failure_kept(context: Context, declaration: Declaration, facts: plan.Facts)
     try:
         yield
     except (VenvError, OSError) as error:
-        failed = plan.refused(declaration, facts, first_line(error))
-        with contextlib.suppress(OSError):  # the disk may be what failed
+        with contextlib.suppress(OSError, VenvError):  # the disk may be what failed
+            # Not the state from before: what was done may need what was written of it since.
+            before = state.read(context.layout, declaration.path)
+            failed = plan.refused(declaration, replace(facts, before=before), first_line(error))
             state.write(context.layout, failed)
         raise
 
