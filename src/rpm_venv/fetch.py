@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpm_venv import index, store
+from rpm_venv import store
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.generation import Distribution
 from rpm_venv.interpreter import Interpreter
@@ -84,6 +84,8 @@ def from_index(
 
     ``FetchError`` in one line where that is not to be had: no network, no pip, no such wheel.
     """
+    from rpm_venv import index  # seldom needed, and costs as much as the rest of this module
+
     sources = index.download(layout, entries, interpreter, staging)
     return tuple(
         Found(Distribution(entry.name, str(entry.version), source.filename, source.sha256), source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Interpreter:
     version: tuple[int, int, int]
     tag: str
     markers: Mapping[str, str]
-    tags: tuple[str, ...]
+    tags: Sequence[str]
     abiflags: str = ""
 
     @property
@@ -65,7 +65,7 @@ def inspect(layout: Layout, python: str) -> Interpreter:
         version=version,
         tag=facts["tag"],
         markers=facts["markers"],
-        tags=_wheel_tags(version[:2], facts["abiflags"]),
+        tags=_Tags(version[:2], facts["abiflags"]),
         abiflags=facts["abiflags"],
     )
 
@@ -182,7 +182,38 @@ def _choice_hint() -> str:
     return f"name a CPython of {OLDEST[0]}.{OLDEST[1]} or newer with -p, such as python3.12"
 
 
-def _wheel_tags(version: tuple[int, int], abiflags: str) -> tuple[str, ...]:
+class _Tags(Sequence[str]):
+    """The wheel tags of a CPython on this system, found out when somebody looks at them.
+
+    An ``install`` with nothing to do does not: what it takes to know them is most of its time.
+    """
+
+    def __init__(self, version: tuple[int, int], abiflags: str) -> None:
+        self._about = version, abiflags
+        self._found: tuple[str, ...] | None = None
+
+    def _all(self) -> tuple[str, ...]:
+        if self._found is None:
+            self._found = wheel_tags(*self._about)
+        return self._found
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Tags) and self._about == other._about
+
+    def __hash__(self) -> int:
+        return hash(self._about)
+
+
+def wheel_tags(version: tuple[int, int], abiflags: str) -> tuple[str, ...]:
     """The wheel tags of a CPython on this system, best first.
 
     ``packaging.tags.sys_tags`` would answer for the Python that runs this command, which may be

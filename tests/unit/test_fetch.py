@@ -433,7 +433,7 @@ def test_another_pythons_wheels_are_fetched_by_ours(
 ) -> None:
     """For an interpreter without pip; the wheels are chosen by its tags."""
     machine = python.markers["platform_machine"]
-    tags = interpreter._wheel_tags((3, 14), "")
+    tags = interpreter.wheel_tags((3, 14), "")
     other = replace(python, path="/usr/bin/python3.14", version=(3, 14, 0), tags=tags)
     wheels = [
         make_wheel("alpha", tag=f"{tag}-{tag}-manylinux_2_17_{machine}")

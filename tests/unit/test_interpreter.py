@@ -155,7 +155,7 @@ def test_the_environment_of_the_caller_does_not_reach_it(
 def test_tags_are_those_of_the_asked_version(
     version: tuple[int, int], abiflags: str, best: str, last: str
 ) -> None:
-    tags = interpreter._wheel_tags(version, abiflags)
+    tags = interpreter.wheel_tags(version, abiflags)
     assert tags[0].startswith(best + "-linux_")
     assert tags[-1] == last
     assert any("manylinux" in tag for tag in tags)
@@ -163,9 +163,9 @@ def test_tags_are_those_of_the_asked_version(
 
 
 def test_a_debug_build_takes_normal_extension_modules_and_a_free_threaded_one_no_abi3() -> None:
-    debug = interpreter._wheel_tags((3, 12), "d")
+    debug = interpreter.wheel_tags((3, 12), "d")
     assert any(tag.startswith("cp312-cp312-") for tag in debug)
-    free_threaded = interpreter._wheel_tags((3, 13), "t")
+    free_threaded = interpreter.wheel_tags((3, 13), "t")
     assert not any("-abi3-" in tag or tag.startswith("cp313-cp313-") for tag in free_threaded)
 
 
