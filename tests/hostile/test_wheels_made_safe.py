@@ -117,9 +117,9 @@ def test_a_hostile_source_at_most_has_no_byte_code(tmp_path: Path, tally: Tally,
 
 
 def test_a_source_past_the_limit_has_no_byte_code(tmp_path: Path, tally: Tally) -> None:
-    found = unpacked(tmp_path, with_file("demo/large.py", b"a = 1\n" * 400_000))
+    found = unpacked(tmp_path, with_file("demo/large.py", b"a = 1\n" * 1_100_000))
     assert f"site/demo/__pycache__/large.{TAG}.pyc" not in found
-    assert found["site/demo/large.py"].stat().st_size == 2_400_000
+    assert found["site/demo/large.py"].stat().st_size == 6_600_000
     tally("sources", "made safe")
 
 

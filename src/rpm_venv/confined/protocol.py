@@ -36,5 +36,5 @@ MAX_RATIO = 200  # unpacked to packed, above the first MAX_FREE bytes; deflate i
 MAX_FREE = 256 << 20
 MAX_DOCUMENT = 32 << 20  # RECORD; the other parts of dist-info that are read are smaller
 MAX_PROBLEMS = 50
-MAX_SOURCE = 2 << 20  # a larger source gets no byte code: compiling takes a hundred times its size
+MAX_SOURCE = 6 << 20  # a larger source gets no byte code; the largest known has 5,998,830 bytes
 CPU_SECONDS = 600  # per wheel

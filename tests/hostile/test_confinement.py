@@ -1,0 +1,238 @@
+"""What a confined child cannot do, layer by layer, and where the layers are to be had."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import sandbox
+from rpm_venv.errors import SandboxError
+from tests.hostile import probe
+from tests.hostile.building import running_interpreter
+from tests.hostile.conftest import Tally
+from tests.hostile.wheels import Wheel
+
+TREE = Path(__file__).resolve().parents[2]
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+#: Builds an object and prints the layers that were missing; run in places of every kind.
+BUILD = """
+import sys, json
+from pathlib import Path
+from tests.hostile.building import running_interpreter, source
+from rpm_venv import store
+from rpm_venv.paths import Layout
+layout = Layout(Path(sys.argv[2]))
+missing = store.build(layout, [source(Path(sys.argv[1]))], running_interpreter(), lambda _: None)
+print(json.dumps([missing, [len(store.read(layout, name).files) for name in store.ids(layout)]]))
+"""
+
+
+def environment() -> dict[str, str]:
+    vendor = [path for path in sys.path if path.endswith("-packages")]
+    return {"PYTHONPATH": os.pathsep.join([str(TREE / "src"), str(TREE), *vendor])}
+
+
+def probed(tmp_path: Path, kind: str) -> tuple[list[str], dict[str, str]]:
+    """The layers missing, and what became of each attempt."""
+    (tmp_path / "empty").mkdir()
+    root = os.open(tmp_path / "empty", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        done = subprocess.run(
+            [running_interpreter().path, probe.__file__, str(root), kind, str(os.getpid())],
+            env=environment(),
+            pass_fds=[root],
+            capture_output=True,
+            check=True,
+        )
+    finally:
+        os.close(root)
+    found = json.loads(done.stdout)
+    return found["missing"], found["found"]
+
+
+@needs_root
+def test_nothing_can_be_done_with_all_layers(tmp_path: Path, tally: Tally) -> None:
+    missing, found = probed(tmp_path, "filtered")
+    assert missing == []
+    assert {name for name, result in found.items() if result == "done"} == set()
+    assert found.keys() == probe.ATTEMPTS.keys()
+    for _ in found:
+        tally("a child that was taken over", "refused")
+
+
+@needs_root
+def test_the_other_layers_hold_without_the_filter(tmp_path: Path, tally: Tally) -> None:
+    _, found = probed(tmp_path, "unfiltered")
+    harmless = {"executable memory", "fork", "be root elsewhere"}
+    assert {name for name, result in found.items() if result == "done"} <= harmless
+    for _ in found.keys() - harmless:
+        tally("the same without a filter", "refused")
+
+
+def built(tmp_path: Path, prefix: Sequence[str], python: str = "") -> list[object]:
+    """What a build says that is started behind ``prefix``: missing layers, files per object."""
+    wheel = Wheel().write(tmp_path)
+    (tmp_path / "root").mkdir(exist_ok=True)
+    (tmp_path / "root").chmod(0o777)
+    command = [
+        python or running_interpreter().path,
+        "-c",
+        BUILD,
+        str(wheel),
+        str(tmp_path / "root"),
+    ]
+    done = subprocess.run(
+        [*prefix, *command],
+        env={**environment(), "PATH": os.environ["PATH"]},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: list[object] = json.loads(done.stdout)
+    return answer
+
+
+FILES = [7]  # two files, their dist-info of four, one byte code
+
+
+@needs_root
+def test_root_has_every_layer(tmp_path: Path) -> None:
+    assert built(tmp_path, []) == [[], FILES]
+
+
+@needs_root
+def test_without_the_right_to_make_namespaces(tmp_path: Path) -> None:
+    missing, files = built(tmp_path, ["setpriv", "--bounding-set=-sys_admin"])
+    assert missing == ["network", "namespaces", "processes"]
+    assert files == FILES
+
+
+@needs_root
+def test_in_a_user_namespace_with_one_user(tmp_path: Path) -> None:
+    missing, files = built(tmp_path, ["unshare", "--user", "--map-root-user"])
+    assert missing == ["user"]
+    assert files == FILES
+
+
+@needs_root
+def test_as_an_ordinary_user(tmp_path: Path) -> None:
+    pythons = [running_interpreter().path, "/usr/bin/python3"]
+    python = next((each for each in pythons if _others_can_read(Path(each))), None)
+    if python is None:
+        pytest.skip("needs an interpreter that others can run")
+    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
+        directory.chmod(0o755)
+    user = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"]
+    missing, files = built(tmp_path, user, python)
+    assert "user" in missing  # type: ignore[operator]
+    assert "seccomp" not in missing  # type: ignore[operator]
+    assert files == FILES
+
+
+def _others_can_read(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in [path, *path.parents])
+
+
+@needs_root
+def test_in_a_chroot_with_neither_proc_nor_dev(tmp_path: Path) -> None:
+    """A bare root: this system's files by bind mounts, but for /proc, /dev and /sys."""
+    bare = tmp_path / "bare"
+    script = ["mount -t tmpfs none ."]
+    for name in sorted(os.listdir("/")):
+        if (Path("/") / name).is_symlink():
+            script.append(f"cp -P /{name} .")
+        elif name not in ("proc", "dev", "sys", "run", "lost+found") and os.path.isdir(f"/{name}"):
+            script.append(f"mkdir {name}; mount --rbind /{name} {name}")
+    script.append('exec chroot . "$@"')
+    bare.mkdir()
+    shell = ["unshare", "--mount", "sh", "-c", f"cd {bare}; " + "\n".join(script), "sh"]
+    assert built(tmp_path, shell) == [[], FILES]
+
+
+@needs_root
+def test_with_no_filter_in_the_kernel_it_is_an_error_if_asked_for(tmp_path: Path) -> None:
+    code = BUILD.replace("lambda _: None)", "lambda _: None, require_sandbox=True)")
+    wheel = Wheel().write(tmp_path)
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", running_interpreter().path, "-c", code,
+         str(wheel), str(tmp_path / "root")],
+        env=environment(), check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "SandboxError" in done.stderr
+    assert "no network namespace" in done.stderr
+    assert "require-sandbox" in done.stderr
+
+
+def test_every_layer_has_its_words() -> None:
+    assert sandbox.lacking(["user", "seccomp"]) == (
+        "no user id of its own, no filter of system calls (seccomp)"
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory that a program confined as nobody can reach."""
+    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
+        if os.geteuid() == 0 and directory != Path("/tmp"):
+            directory.chmod(0o755)
+    (tmp_path / "own").mkdir()
+    return tmp_path / "own"
+
+
+def run(place: Path, script: str, **options: object) -> sandbox.CompletedChild:
+    settings: dict[str, object] = {"network": False, "timeout": 20, **options}
+    return sandbox.run(
+        ["/bin/sh", "-c", script],
+        env={"PATH": "/usr/bin:/bin"},
+        cwd=place,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def test_a_program_gets_its_directory_and_says_what_it_says(place: Path) -> None:
+    done = run(place, "pwd; echo made > file; echo talk >&2; exit 3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, f"{place}\n", "talk\n")
+    assert (place / "file").read_text() == "made\n"
+
+
+@needs_root
+def test_a_program_is_nobody_and_writes_nowhere_else(place: Path) -> None:
+    done = run(place, "id -u; id -G; touch /tmp/x /var/tmp/x /dev/shm/x; : > /dev/null; echo $?")
+    assert done.stdout.split() == ["65534", "65534", "0"]
+    assert done.stderr.count("touch:") == 3
+    assert done.missing == ()
+    assert run(place, "cat /etc/shadow").returncode != 0
+    assert run(place, "sudo -n id || su -c id || ls /root").returncode != 0
+
+
+@needs_root
+def test_a_program_has_the_network_only_where_it_may(place: Path) -> None:
+    count = "grep -c : /proc/self/net/dev"
+    alone, shared = (run(place, count, network=network) for network in (False, True))
+    assert int(alone.stdout) < int(shared.stdout) or "eth" not in Path("/proc/net/dev").read_text()
+
+
+def test_a_program_that_does_not_end_is_ended_with_its_children(place: Path) -> None:
+    with pytest.raises(SandboxError, match="took too long"):
+        run(place, "sleep 987 & sleep 987", timeout=0.5)
+    listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True).stdout
+    assert b"sleep 987" not in listed.splitlines()
+
+
+def test_a_program_that_is_not_there_does_not_start(place: Path) -> None:
+    with pytest.raises(SandboxError, match="does not start"):
+        sandbox.run(["/nowhere"], env={}, cwd=place, network=False, timeout=1)
+
+
+def test_a_talkative_program_does_not_fill_memory(place: Path) -> None:
+    done = run(place, "head -c 5000000 /dev/zero; echo end")
+    assert len(done.stdout) == 1 << 20
+    assert done.stdout.endswith("end\n")
