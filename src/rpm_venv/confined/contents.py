@@ -102,7 +102,8 @@ class Contents:
                 self.problems.append(Refused("RECORD has no hash for it", member.name))
             elif row.size not in (-1, member.size):
                 self.problems.append(Refused("RECORD has another size for it", member.name))
-        missing = sorted(rows.keys() - self._by_name.keys() - unhashed)
+        there = {member.name for member in self.archive.members}
+        missing = sorted(rows.keys() - there - unhashed)
         self.problems += [Refused("RECORD lists it, but it is not there", name) for name in missing]
         return rows
 

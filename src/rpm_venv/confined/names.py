@@ -11,7 +11,7 @@ _PART = r"(?!\.{1,2}(?:/|\Z))[ -.0-\[\]-~]+"
 #: Printable ASCII without a backslash, no empty part, no "." or "..": nearly every name there is.
 _ORDINARY = re.compile(rf"(?:{_PART}/)*{_PART}")
 
-_FORBIDDEN = {
+_UNPRINTABLE = {
     "Cc": "a control character",
     "Cf": "an invisible or direction-changing character",
     "Cs": "bytes that are not UTF-8",
@@ -49,9 +49,9 @@ def _characters_problem(name: str) -> str:
     if "\\" in name:
         return "the name has a backslash in it"
     for character in name:
-        found = _FORBIDDEN.get(unicodedata.category(character))
-        if found:
-            return f"the name has {found} in it"
+        if not character.isprintable():
+            kind = unicodedata.category(character)
+            return f"the name has {_UNPRINTABLE.get(kind, 'an unprintable character')} in it"
     return ""
 
 

@@ -26,7 +26,7 @@ from rpm_venv.confined import lockdown, protocol, system_calls, wheel_stream
 STATUS = struct.Struct("<i")
 _MEGABYTE = 1 << 20
 _LIMITS = (
-    # A source that takes more to compile goes without byte code. Real ones take 25 times their size.
+    # A source that takes more to compile has no byte code. Real ones take 25 times their size.
     (resource.RLIMIT_DATA, 192 * _MEGABYTE),
     (resource.RLIMIT_AS, 1024 * _MEGABYTE),
     (resource.RLIMIT_CPU, protocol.CPU_SECONDS),
