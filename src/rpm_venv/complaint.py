@@ -32,19 +32,38 @@ class Complaint(NamedTuple):
 
 def diagnose(said: str) -> Complaint:
     """The reason why ``pip download`` failed, out of its log and what it wrote to stderr."""
-    said = _CREDENTIALS.sub("", re.sub(r"^\d{4}-\d\d-\d\dT[\d:,]+ ?", "", said, flags=re.M))
+    said = _plain(said)
+    return _unusable(said) or _wrong_hash(said) or _unmatched(said) or _otherwise(said)
+
+
+def of_index(said: str) -> Complaint | None:
+    """What kept pip from asking the index, or None: that it does not have a wheel is an answer."""
+    said = _plain(said)
+    found = _unusable(said)
+    return found if found or _NO_MATCH.search(said) else _otherwise(said)
+
+
+def _plain(said: str) -> str:
+    return _CREDENTIALS.sub("", re.sub(r"^\d{4}-\d\d-\d\dT[\d:,]+ ?", "", said, flags=re.M))
+
+
+def _unusable(said: str) -> Complaint | None:
     if "No module named pip" in said:
         return Complaint(
             "there is no pip to ask the index with",
             "install it: dnf install python3-pip; or put the wheels into the package (-w DIR -o)",
         )
-    wrong = _WRONG_HASH.search(said)
-    if wrong:
-        name, url, digest = wrong.groups()
-        filename = urlsplit(url).path.rpartition("/")[2]
-        message = f"{name}: the index has {filename} with the sha256 {digest}, not the lock's"
-        return Complaint(message, "find out which is right before you change the lock")
-    return _unfetched(said) or _unanswered(said) or _unmatched(said) or _otherwise(said)
+    return _unfetched(said) or _unanswered(said)
+
+
+def _wrong_hash(said: str) -> Complaint | None:
+    found = _WRONG_HASH.search(said)
+    if found is None:
+        return None
+    name, url, digest = found.groups()
+    filename = urlsplit(url).path.rpartition("/")[2]
+    message = f"{name}: the index has {filename} with the sha256 {digest}, not the lock's"
+    return Complaint(message, "find out which is right before you change the lock")
 
 
 def _unfetched(said: str) -> Complaint | None:

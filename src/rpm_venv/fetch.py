@@ -93,6 +93,13 @@ def from_index(
     )
 
 
+def index_problems(layout: Layout) -> tuple[Problem, ...]:
+    """Why the index cannot be asked for wheels now; nothing where it answers. Nothing stays."""
+    from rpm_venv import index
+
+    return index.problems(layout)
+
+
 class _Shelf:
     """The store's objects and the directories' wheels, listed once."""
 

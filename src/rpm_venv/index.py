@@ -13,12 +13,14 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rpm_venv import complaint, files, sandbox
 from rpm_venv.confined.lockdown import NOBODY
-from rpm_venv.errors import FetchError, WheelError
+from rpm_venv.errors import FetchError, Problem, VenvError, WheelError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.locked import Entry
 from rpm_venv.paths import Layout
@@ -29,6 +31,8 @@ from rpm_venv.wheel import WheelName, rank
 _CHUNK = 1 << 20
 _MAX_LOG = 8 << 20
 _TIMEOUT = 3600  # seconds, for all wheels of one environment
+#: What an index is asked for to see whether it answers: a version that nobody can upload.
+_NO_WHEEL = f"pip==0+rpm.venv --hash=sha256:{'0' * 64}"
 
 #: The site's configuration, in the order in which pip reads it: a later file has the last word.
 CONFIGURATION = ("/etc/xdg/pip/pip.conf", "/etc/pip.conf")
@@ -43,6 +47,13 @@ _CERTIFICATES = (
 )
 
 
+class Pip(NamedTuple):
+    """An interpreter that may have a pip, and what its pip must be told."""
+
+    python: str
+    arguments: tuple[str, ...] = ()
+
+
 def download(
     layout: Layout, entries: Sequence[Entry], interpreter: Interpreter, place: Path
 ) -> tuple[Source, ...]:
@@ -51,28 +62,49 @@ def download(
     ``FetchError`` says in one line what keeps pip from getting them; then the directory holds
     whatever pip left.
     """
-    _prepare(layout, place, entries)
-    _run_pips(place, interpreter)
+    lines = [
+        " ".join([f"{entry.name}=={entry.version}", *(f"--hash=sha256:{h}" for h in entry.hashes)])
+        for entry in entries
+    ]
+    _prepare(layout, place, lines)
+    own = Pip(interpreter.path)
+    others = Pip(os.path.realpath(sys.executable), tuple(_target(interpreter)))
+    said = _run(place, [own] if own.python == others.python else [own, others])
+    if said:
+        found = complaint.diagnose(said)
+        raise FetchError(found.message, hint=found.hint)
     if os.geteuid() == 0:
         os.chown(place, 0, 0)  # nobody does not get at what is about to be checked
     return tuple(_checked(place / "wheels", entries, interpreter))
 
 
-def _prepare(layout: Layout, place: Path, entries: Sequence[Entry]) -> None:
+def problems(layout: Layout) -> tuple[Problem, ...]:
+    """Why the index cannot be asked for wheels; nothing where it answers, whatever it has."""
+    # Not in the staging directory: that belongs to whoever holds the lock on this machine.
+    place = Path(tempfile.mkdtemp(prefix="rpm-venv-", dir="/tmp"))
+    try:
+        _prepare(layout, place, [_NO_WHEEL])
+        found = complaint.of_index(_run(place, [Pip(os.path.realpath(sys.executable))]))
+    except VenvError as error:
+        return (Problem(error.message, error.subject, error.hint),)
+    finally:
+        files.remove_tree(place)
+    return (Problem(found.message, hint=found.hint),) if found else ()
+
+
+def _prepare(layout: Layout, place: Path, lines: Sequence[str]) -> None:
     """Give nobody a directory with the list of wheels and the site's configuration in it."""
     for name in ("wheels", "tmp"):
         os.mkdir(place / name, 0o700)
-    lines = [
-        " ".join([f"{entry.name}=={entry.version}", *(f"--hash=sha256:{h}" for h in entry.hashes)])
-        for entry in entries
-    ]
     files.write_new(place / "wheels.txt", "\n".join([*lines, ""]).encode(), 0o600)
     files.write_new(place / "pip.conf", _configuration(layout).encode(), 0o600)
     if os.geteuid() == 0:
         for path in place.iterdir():
             os.chown(path, NOBODY, NOBODY)
         # Its directory is nobody's, but on the way to it others may only pass through.
-        os.chmod(place.parent, 0o711)  # noqa: S103
+        mode = stat.S_IMODE(os.stat(place.parent).st_mode)
+        if not mode & 0o001:
+            os.chmod(place.parent, mode | 0o011)  # noqa: S103
 
 
 def _configuration(layout: Layout) -> str:
@@ -96,27 +128,25 @@ def _configuration(layout: Layout) -> str:
     return out.getvalue()
 
 
-def _run_pips(place: Path, interpreter: Interpreter) -> None:
-    """Have the first pip there is download the list: the environment's interpreter's, or ours."""
+def _run(place: Path, pips: Iterable[Pip]) -> str:
+    """Have the first pip there is download the list; what it says of its failure, if it failed."""
     said = "No module named pip"
-    for python in dict.fromkeys((interpreter.path, os.path.realpath(sys.executable))):
-        if not os.access(python, os.X_OK):
+    for pip in pips:
+        if not os.access(pip.python, os.X_OK):
             continue  # of another root
-        target = [] if python == interpreter.path else _target(interpreter)
         done = sandbox.run(
-            [python, "-I", "-B", "-m", "pip", *_COMMAND, *target],
+            [pip.python, "-I", "-B", "-m", "pip", *_COMMAND, *pip.arguments],
             env=_environment(place),
             cwd=place,
             network=True,
             timeout=_TIMEOUT,
         )
         if done.returncode == 0:
-            return
+            return ""
         said = f"{done.stderr}\n{_log(place)}"
         if "No module named pip" not in said:
             break
-    found = complaint.diagnose(said)
-    raise FetchError(found.message, hint=found.hint)
+    return said
 
 
 _COMMAND = (

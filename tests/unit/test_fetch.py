@@ -466,6 +466,38 @@ def test_a_sites_file_that_is_no_configuration_is_named(
 
 
 @needs_root
+def test_an_index_that_answers_is_no_problem(
+    layout: Layout, site: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it has; and nothing is downloaded to find that out."""
+    monkeypatch.setattr("sys.executable", SYSTEM_PYTHON)
+    before = sorted(os.listdir("/tmp"))
+    assert fetch.index_problems(layout) == ()
+    site.add(make_wheel("pip"))
+    assert fetch.index_problems(layout) == ()
+    assert not [path for path in site.asked if path.endswith(".whl")]
+    assert [name for name in sorted(os.listdir("/tmp")) if name.startswith("rpm-venv-")] == [
+        name for name in before if name.startswith("rpm-venv-")
+    ]
+
+
+@needs_root
+def test_an_index_that_cannot_be_asked_is_a_problem(
+    layout: Layout, site: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", SYSTEM_PYTHON)
+    site.status = 401
+    (problem,) = fetch.index_problems(layout)
+    assert "wants other credentials (401)" in problem.message
+    configure(layout, "http://127.0.0.1:9/")
+    (problem,) = fetch.index_problems(layout)
+    assert "cannot be reached: [Errno 111] Connection refused" in problem.message
+    configure(layout, "x", "nonsense\n")
+    (problem,) = fetch.index_problems(layout)
+    assert problem.where == "/etc/pip.conf"
+
+
+@needs_root
 def test_what_is_no_regular_file_is_not_taken(layout: Layout, python: Interpreter) -> None:
     """A link that pip, or who was in its place, left in its directory."""
     wheel = make_wheel("alpha")
