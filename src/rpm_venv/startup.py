@@ -5,7 +5,10 @@ the rest of its modules from another generation. The hook is a ``.pth`` file of 
 ``site`` executes; ``python -S`` knows neither it nor the environment's packages. It puts the
 generation's own path in the place of whatever name the process was started by, in all that is
 derived from it. A process started by the generation's path, as every script is, pays for a
-comparison.
+comparison: some 35 microseconds, and 150 for one started through PATH.
+
+Python up to 3.14 executes such a line when it comes to it, 3.15 after all directories were added;
+from 3.18 on it takes a ``.start`` file instead, which 3.15 would then prefer (PEP 829).
 """
 
 from __future__ import annotations
