@@ -160,14 +160,15 @@ def link_atomic(path: Path, target: str) -> None:
 
 
 def retire(path: Path, into: Path, description: str) -> Path:
-    """Put a directory out of sight in one step, into the directory ``into``; where it is now.
+    """Put a directory out of sight in one step, as ``drop-NAME`` in ``into``; where it is now.
 
     It stays where it is, without the file ``description`` below it and so not to be taken for
     whole, where a rename cannot be: a directory of an overlay's lower layer cannot be moved.
-    ``fsync_dir`` of its parent comes before what is in it is deleted.
+    ``fsync_dir`` of its parent comes before what is in it is deleted. No new name or block is
+    needed: this works on a full disk.
     """
     try:
-        os.rename(path, into / path.name)
+        os.rename(path, into / f"drop-{path.name}")
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -175,7 +176,7 @@ def retire(path: Path, into: Path, description: str) -> Path:
             os.unlink(path / description)
             fsync_dir((path / description).parent)
         return path
-    return into / path.name
+    return into / f"drop-{path.name}"
 
 
 def remove_tree(path: Path) -> None:
@@ -231,14 +232,17 @@ class Tree:
             return
         self.directory(name.rpartition("/")[0])
         os.mkdir(name, _OPEN_TO_ALL, dir_fd=self._root)
-        os.chmod(name, _OPEN_TO_ALL, dir_fd=self._root)
+        if stat.S_IMODE(os.stat(name, dir_fd=self._root).st_mode) != _OPEN_TO_ALL:
+            os.chmod(name, _OPEN_TO_ALL, dir_fd=self._root)
         self._directories.add(name)
 
     def create(self, name: str, mode: int) -> int:
         """A descriptor to write the new file ``name`` through; ``close`` gives it its time."""
         self.directory(name.rpartition("/")[0])
         descriptor = os.open(name, _NEW_FILE, mode, dir_fd=self._root)
-        os.fchmod(descriptor, mode)
+        # Looking is cheap; a change that changes nothing is written to the disk all the same.
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+            os.fchmod(descriptor, mode)
         return descriptor
 
     def close(self, descriptor: int) -> None:
