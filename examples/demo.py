@@ -7,7 +7,6 @@ commands on that host said. A step that is not as promised ends the demo with an
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import textwrap
 import time
@@ -85,10 +84,12 @@ class Narrator:
         self._seen += lines
 
     def ran(self, result: Result, *, ours: bool = False, last: int = 0) -> None:
-        """A command and what it said: all of it, what rpm-venv said in it, or the last lines."""
-        self._seen.append(f"$ {' '.join(result.argv)}")
+        """A command and what it said: all of it, what is ours among dnf's lines, or the last."""
+        self._seen.append(f"$ {_command_line(result.argv)}")
         said = [line.rstrip() for line in (result.stdout + result.stderr).splitlines()]
-        said = _words_of_ours(said) if ours else [line for line in said if line][-last:]
+        if ours:
+            said = [line for line in said if line.startswith(("rpm-venv:", "Error"))]
+        said = [line for line in said if line][-last:]
         self._seen += [f"  {line}" for line in said]
         if result.code:
             self._seen.append(f"  (exit {result.code})")
@@ -217,8 +218,8 @@ class Demo:
         }
         promise(not left, f"left behind: {sorted(left)}")
         self._narrator.show(
-            "left behind: nothing. Every file below /usr, /etc, /var, /opt, /srv "
-            "and /tmp is as it was"
+            "left behind: nothing. All of /usr, /etc, /var, /opt, /srv and /tmp is as it was,",
+            "but for the books that rpm and dnf keep",
         )
 
     # ---- what several steps do
@@ -274,14 +275,8 @@ def _lock_of_3() -> dict[str, str | bytes | Path]:
     return {"requirements.txt": DEMAND_FORECAST.lock.read_text() + _TABULATE}
 
 
-def _words_of_ours(lines: Sequence[str]) -> list[str]:
-    """What rpm-venv said among dnf's lines, and dnf's verdict: its lines of progress end in 1/2."""
-    kept: list[str] = []
-    for line in lines:
-        more = kept and line.startswith("  ") and not re.search(r"\d/\d$", line)
-        if more or line.startswith(("rpm-venv:", "Error", "Warning")):
-            kept.append(line)
-    return kept
+def _command_line(argv: Sequence[str]) -> str:
+    return argv[2] if argv[:2] == ("/bin/sh", "-c") else " ".join(argv)
 
 
 def _is_ours(line: str) -> bool:
