@@ -64,3 +64,14 @@ def test_the_arguments_in_lua_are_the_modules(macros: Macros) -> None:
     }
     rows = re.findall(r"^\| `venv\.(\w+)` \| (.*) \|$", SECTIONS["In Lua"], re.MULTILINE)
     assert {name: set(re.findall(r"`(\w+)`", words)) for name, words in rows} == known
+
+
+def test_the_example_in_lua_is_one_call(macros: Macros, tmp_path: Path) -> None:
+    command = tmp_path / "rpm-venv"
+    command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\n')
+    command.chmod(0o755)
+    (code,) = re.findall(r"```lua\nlocal venv = require .*?\n(.*?)```", DOCUMENT, re.DOTALL)
+    done = Macros(macros.file, macros.lua, command).run_lua(code)
+    assert (done.code, done.errors) == (0, "")
+    words = "install -r /usr/share/app1/requirements.txt -w /usr/share/app1/wheels -o"
+    assert (tmp_path / "said").read_text() == f"{words} /opt/app1/penv\n"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import os
 import re
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rpm_venv import cli
+from tests.host.wheels import make_wheel
 
 TREE = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([TREE / "README.md", *TREE.glob("docs/*.md"), *TREE.glob("examples/*.md")])
@@ -111,6 +116,31 @@ def _first_words(file: str, statement: str) -> set[str]:
     return set(re.findall(rf'{statement} "(\w+)", ', Path(file).read_text()))
 
 
+def test_the_examples_of_lock_work(tmp_path: Path) -> None:
+    """With an index that has one wheel, and a wheel that the package built."""
+    for directory in ("dist", "index", "bin"):
+        (tmp_path / directory).mkdir()
+    make_wheel("idna", "3.10").save(tmp_path / "index")
+    make_wheel("app1", "1.0", requires=["idna"]).save(tmp_path / "dist")
+    (tmp_path / "requirements.in").write_text("idna\n")
+    command = tmp_path / "bin" / "rpm-venv"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m rpm_venv "$@"\n')
+    command.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(TREE / "src"),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path / "index"),
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    first, second = re.findall(r"^```sh\n(.*?)^```$", COMMANDS["lock"], re.DOTALL | re.MULTILINE)
+    for block in (first, second):
+        subprocess.run(["sh", "-euc", block], cwd=tmp_path, env=environment, check=True)
+    locked = re.findall(r"^(\w+)==", (tmp_path / "with-app1.txt").read_text(), re.MULTILINE)
+    assert locked == ["app1", "idna"]
+
+
 # ---- docs/troubleshooting.md
 
 
@@ -164,10 +194,22 @@ def _blocks(path: Path) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.DOTALL | re.MULTILINE)
 
 
+NO_PROGRAM = ("", "text")
+
+#: How many blocks each document has that the tests run; here, in tests/macros/test_macros_document
+#: and in tests/transactions/test_examples.
+RUN = {
+    "README.md": {"sh": 3, "spec": 2, "console": 1},
+    "docs/commands.md": {"sh": 2},
+    "docs/macros.md": {"sh": 6, "spec": 7, "lua": 1},
+    "examples/README.md": {"sh": 1},
+}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_block_says_what_it_is(path: Path) -> None:
-    for language, _ in _blocks(path):
-        assert language or path.name == "architecture.md"
+def test_every_block_that_can_run_is_run(path: Path) -> None:
+    languages = Counter(language for language, _ in _blocks(path) if language not in NO_PROGRAM)
+    assert languages == RUN.get(str(path.relative_to(TREE)), {})
 
 
 def test_the_spec_files_in_the_readme_are_the_examples() -> None:
