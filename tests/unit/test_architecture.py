@@ -20,7 +20,7 @@ ROWS = (
     ("locks", "requirements pylock lock"),
     ("knowledge", "generation environment resolve built exact dependencies"),
     ("store", "unpack store"),
-    ("wheels", "complaint index fetch"),
+    ("fetching", "complaint index fetch"),
     ("stages", "launchers startup activate merge contents assemble generations state"),
     ("plan", "plan"),
     ("facts", "survey occupancy choose payload"),
