@@ -4,9 +4,9 @@
 set -eu
 
 debian="rpm dnf createrepo-c rpmlint python3-rpm python3-venv python3-dev gcc make git strace unzip
-    xfsprogs btrfs-progs"
+    xfsprogs btrfs-progs tcsh zsh fish ksh"
 fedora="rpm-build dnf createrepo_c rpmlint python3-rpm python3-devel python3-pip gcc make git strace
-    unzip xfsprogs btrfs-progs util-linux"
+    unzip xfsprogs btrfs-progs util-linux tcsh zsh fish ksh"
 
 missing() {
     for package in "$@"; do

@@ -19,7 +19,8 @@ CONFIG = PurePosixPath("/etc/rpm-venv.conf")
 #: Characters an environment's path may have: what survives rpm's file lists, shebang lines, shell
 #: scriptlets and dependency strings without quoting.
 _PATH = re.compile(r"/[A-Za-z0-9._+@-]+(/[A-Za-z0-9._+@-]+)+")
-_MAX_PATH = 100  # bytes; the escaped path is one file name and part of every shebang line
+_MAX_PATH = 100  # bytes; it is part of every shebang line
+_MAX_NAME = 200  # bytes; the escaped path is one file name, and others are made of it
 
 
 def environment_path(path: str) -> str:
@@ -37,6 +38,8 @@ def environment_path(path: str) -> str:
         reason = "the path of an environment has no '.' or '..' in it"
     elif len(normal) > _MAX_PATH:
         reason = f"the path of an environment has at most {_MAX_PATH} characters"
+    elif len(escape(normal)) > _MAX_NAME:
+        reason = f"the path of an environment, escaped, has at most {_MAX_NAME} characters"
     elif not _PATH.fullmatch(normal):
         reason = (
             "the path of an environment is two directories deep or more, "

@@ -43,7 +43,8 @@ def test_a_path_has_one_normal_form(given_path: str, normal: str) -> None:
         ("/opt/$(id)/x", "letters"),
         ("/opt/%{name}/x", "letters"),
         ("/opt/é/x", "letters"),
-        ("/opt/" + "a" * 96, "at most"),
+        ("/opt/" + "a" * 96, "at most 100"),
+        ("/opt/" + "@" * 90, "escaped, has at most 200"),
     ],
 )
 def test_a_path_that_cannot_be_is_refused_with_the_reason(bad: str, reason: str) -> None:
