@@ -140,13 +140,10 @@ local function spec_lines()
     return lines
 end
 
--- The scriptlet being parsed (read_header); nil where it cannot be known: on rpm 4.14, which does not
--- say where it is, and where conditionals leave more than one candidate.
-local function scriptlet()
-    local number = tonumber(rpm.expand("%{?__file_lineno}"))
-    local lines = number and spec_lines() or {}
+-- The section that a line of the spec file is in; nil where conditionals leave several candidates.
+local function header_above(lines, number)
     local header, header_depth, depth = nil, 0, 0
-    for index = 1, math.min(number and number - 1 or 0, #lines) do
+    for index = 1, number - 1 do
         local line = lines[index]
         if line:match("^%s*%%if") then
             depth = depth + 1
@@ -161,6 +158,30 @@ local function scriptlet()
             header, header_depth = line, depth
         end
     end
+    return header
+end
+
+-- The number of the line being parsed. Before rpm 4.16 that is the one line which calls the macro for
+-- this PATH; 0 where there are several, as with conditionals.
+local function line_number(lines, macro)
+    local told = tonumber(rpm.expand("%{?__file_lineno}"))
+    if told then
+        return math.min(told, #lines)
+    end
+    local found, path = nil, " " .. (arguments()[1] or "") .. " "
+    for number, line in ipairs(lines) do
+        local call = line:match("^%s*%%(venv_" .. macro .. "%s.*)")
+        if call and (rpm.expand(call) .. " "):find(path, 1, true) then
+            found = found and 0 or number
+        end
+    end
+    return found or 0
+end
+
+-- The scriptlet being parsed (read_header); nil where it cannot be known.
+local function scriptlet(macro)
+    local lines = spec_lines() or {}
+    local header = header_above(lines, line_number(lines, macro))
     return header and SCRIPTLETS[section(header)] and read_header(header)
 end
 
@@ -185,9 +206,9 @@ local function has_ghost(path)
 end
 
 -- The name of the package: what -n says or the spec's own; it must be the scriptlet's.
-local function package_name()
+local function package_name(macro)
     local name = option("n") and check_name("n", option("n")) or rpm.expand("%{name}")
-    local here = scriptlet()
+    local here = scriptlet(macro)
     if here and here.package ~= name then
         fail("this scriptlet is of the package " .. here.package .. ", not of " .. name
             .. "; say -n " .. here.package)
@@ -237,7 +258,7 @@ end
 
 -- One line of a scriptlet. When it fails, the lines after it run and the scriptlet fails at its end.
 local function command(words, redirection)
-    local here = scriptlet()
+    local here = scriptlet(words[1]:match("%l+"))
     if here and not here.program:match("sh$") then
         fail("this scriptlet is for " .. here.program .. ", and the macro is a line of sh")
     end
@@ -309,7 +330,7 @@ local expansions = {}
 
 function expansions.install()
     local path, lock = one_path(), check_file("r", need_lock())
-    local words, name = environment_options(), package_name()
+    local words, name = environment_options(), package_name("install")
     local text = declare(name, lock, words, path)
     table.insert(words, 1, "install -r " .. lock)
     words[#words + 1] = "--package " .. nevra(name) .. " " .. path
@@ -318,7 +339,7 @@ end
 
 function expansions.remove()
     local path = one_path()
-    return command({"remove --package", nevra(package_name()), '--count "$1"', path})
+    return command({"remove --package", nevra(package_name("remove")), '--count "$1"', path})
 end
 
 function expansions.verify()
@@ -343,7 +364,7 @@ function expansions.check()
     local path, lock = one_path(), check_file("r", need_lock())
     local words, text = environment_options(), read_lock(lock)
     table.insert(words, 1, "check -r -")
-    words[#words + 1] = "--package " .. nevra(package_name()) .. " " .. path
+    words[#words + 1] = "--package " .. nevra(package_name("check")) .. " " .. path
     -- A pylock.toml may have percent signs, in URLs; rpm expands this text once more.
     return command(words, " <<'" .. LOCK_END .. "'") .. "\n" .. text:gsub("%%", "%%%%") .. "\n"
         .. LOCK_END

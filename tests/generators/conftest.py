@@ -18,6 +18,10 @@ from tests.host import RpmTools
 TREE = Path(__file__).resolve().parents[2]
 
 
+#: The first rpm whose generators are told which package a file is in.
+KNOWS_OWNERS = (4, 16)
+
+
 @dataclass(frozen=True)
 class Built:
     """How a build ended, what it said, and its binary packages by name."""
@@ -87,6 +91,9 @@ def _rpmbuild(spec: Path, top: Path, defines: Mapping[str, str]) -> Built:
     environment = {**os.environ, **tools.environment}
     fixed = {
         "_topdir": str(top),
+        "_specdir": str(top),
+        "_prefix": "/usr",
+        "_datadir": "/usr/share",
         "_fileattrsdir": str(TREE / "rpm_plugin" / "fileattrs"),
         "__venv_macros_lua": str(TREE / "rpm_plugin" / "lua" / "venv_macros.lua"),
         "_build_name_fmt": "%%{NAME}.rpm",

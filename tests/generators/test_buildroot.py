@@ -117,10 +117,14 @@ def test_an_architecture_package_is_told_as_such(build: Build) -> None:
 
 def test_the_lock_travels_in_the_check(build: Build) -> None:
     wheel = make_wheel("alpha")
-    entry = wheel.requirement("python_version > '3'")
-    lock = f"{entry} \\\n    --hash=sha256:{wheel.sha256[::-1]}\n"
+    condition = "os_name == 'posix'"
+    lock = f"# a comment\n{wheel.requirement(condition)}\n"
     sections = {"%pre": f"%venv_check -r %{{_sourcedir}}/requirements.txt {PATH}\necho after"}
     built = build(spec(sections), sources(wheel, lock=lock))
     assert built.code == 0, built.output
     script = "\n".join(built.query("--scripts"))
-    assert f"<<'VENV_LOCK' || trap 'exit 1' 0\n{lock}VENV_LOCK\necho after\n" in script
+    carried = script.partition("<<'VENV_LOCK' || trap 'exit 1' 0\n")[2].partition("VENV_LOCK")[0]
+    assert carried.startswith("alpha==1.0 ;")
+    assert carried.count("\n") == 1
+    assert wheel.sha256 in carried
+    assert "\nVENV_LOCK\necho after\n" in script

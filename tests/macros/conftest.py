@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -44,7 +45,7 @@ class Macros:
         known.update(defines or {})
         words = [word for item in known.items() for word in ("-D", " ".join(item))]
         done = subprocess.run(
-            [tools.rpm, "--load", str(self.file), *words, "--eval", text],
+            [tools.rpm, "--macros", f"{_macro_path()}:{self.file}", *words, "--eval", text],
             env={**os.environ, **tools.environment},
             capture_output=True,
             text=True,
@@ -58,11 +59,17 @@ class Macros:
         return self.expand(f"%{{lua:{module}{code}}}", {"__rpm_venv": str(self.command)})
 
 
-def _rpm_eval(text: str) -> str:
+def _rpm(*arguments: str) -> str:
     tools = RpmTools.from_environment()
     environment = {**os.environ, **tools.environment}
-    command = [tools.rpm, "--eval", text]
-    return subprocess.check_output(command, env=environment, text=True).strip()
+    return subprocess.check_output([tools.rpm, *arguments], env=environment, text=True).strip()
+
+
+@functools.cache
+def _macro_path() -> str:
+    """The macro files that this rpm reads by itself (--load came with rpm 4.15)."""
+    lines = _rpm("--showrc").splitlines()
+    return next(line for line in lines if line.startswith("Macro path:")).split()[2]
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +88,9 @@ def macros(buildroot: Path | None, tmp_path_factory: pytest.TempPathFactory) -> 
     else:
         home = buildroot / "usr" / "lib" / "rpm-venv" / "runtime"
         runtime = [home, home / "vendor"]
-        below = [buildroot / _rpm_eval(f"%{{{m}}}")[1:] for m in ("_rpmmacrodir", "_rpmluadir")]
+        below = [
+            buildroot / _rpm("--eval", f"%{{{m}}}")[1:] for m in ("_rpmmacrodir", "_rpmluadir")
+        ]
         places = (below[0] / "macros.venv", below[1])
     lines = [
         f"#!{sys.executable} -IS",
