@@ -24,6 +24,8 @@ VERBS = {
     "remove": "remove the environment at PATH",
     "verify": "compare environments with their manifests",
     "repair": "bring environments back to what their lock says",
+    "rollback": "make a kept generation of an environment the live one again",
+    "gc": "remove what no environment needs: generations, objects, leftovers",
     "check": "say whether an install would succeed, changing nothing",
     "list": "list the environments of this system",
     "show": "show one environment in full",

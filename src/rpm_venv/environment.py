@@ -17,8 +17,9 @@ class Environment:
 
     ``declaration`` is the last one asked for, by ``owner``; ``wanted`` the generation it leads to
     ("" while that is not known), ``inputs`` the digest that lets the next ``install`` see that
-    nothing changed, ``failure`` why the last one did not get there ("" when it did). ``kept`` are
-    the generations that were live, newest first. ``parents`` are the directories above the path
+    nothing changed, ``failure`` why the last one did not get there ("" when it did). ``left`` is
+    the generation that an administrator went back from. ``kept`` are the generations that were
+    live, newest first. ``parents`` are the directories above the path
     that were made for it, deepest first.
     """
 
@@ -27,6 +28,7 @@ class Environment:
     inputs: str = ""
     wanted: str = ""
     failure: str = ""
+    left: str = ""
     kept: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
 
@@ -50,6 +52,7 @@ class Environment:
             "inputs": self.inputs,
             "wanted": self.wanted,
             "failure": self.failure,
+            "left": self.left,
             "kept": list(self.kept),
             "parents": list(self.parents),
         }
@@ -64,14 +67,15 @@ class Environment:
             inputs=data["inputs"],
             wanted=data["wanted"],
             failure=data["failure"],
+            left=data["left"],
             kept=tuple(data["kept"]),
             parents=tuple(data["parents"]),
         )
 
 
 def condition(environment: Environment | None, live: Live) -> tuple[str, str]:
-    """A word for how an environment stands, and why: ``ok``, ``failed``, ``pending``,
-    ``missing`` or ``replaced``. Nothing of its contents is looked at.
+    """A word for how an environment stands, and why: ``ok``, ``rolled back``, ``failed``,
+    ``pending``, ``missing``, ``replaced`` or ``unknown``. Nothing of its contents is looked at.
     """
     if environment is None:
         if live.kind == "ours":
@@ -85,4 +89,10 @@ def condition(environment: Environment | None, live: Live) -> tuple[str, str]:
         return "replaced", "what stands at the path is not this environment"
     if live.generation != environment.wanted:
         return "pending", f"generation {environment.wanted} is wanted, {live.generation} is live"
+    if environment.left:
+        return "rolled back", f"from generation {environment.left}"
     return "ok", ""
+
+
+#: The conditions that need no mending.
+SOUND = ("ok", "rolled back")

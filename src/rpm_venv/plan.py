@@ -200,6 +200,7 @@ def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:
         wanted=wanted,
         inputs=wish.inputs,
         failure="",
+        left="",
         kept=order[: 1 + KEEP_BEFORE],
         parents=_distinct([*facts.missing_parents, *before.parents]),
     )
@@ -215,6 +216,18 @@ def tidy(after: Environment, facts: Facts) -> tuple[Step, ...]:
     stay = {*after.kept, *facts.in_use}
     gone = tuple(name for name in facts.generations if name not in stay)
     return (DropGenerations(after.path, gone), SweepStore()) if gone else ()
+
+
+def garbage(path: str, facts: Facts) -> tuple[DropGenerations, ...]:
+    """The step that drops the generations of an environment which nothing needs, if any."""
+    live = facts.live.generation
+    if facts.before is None and live:
+        return ()
+    kept = facts.before.kept if facts.before else ()
+    wanted = facts.before.wanted if facts.before else ""
+    stay = {live, wanted, *kept, *facts.in_use}
+    gone = tuple(name for name in facts.generations if name not in stay)
+    return (DropGenerations(path, gone),) if gone else ()
 
 
 @dataclass(frozen=True)
@@ -262,6 +275,19 @@ def heal(facts: Facts) -> tuple[Step, ...]:
     if before is None or facts.live.kind != "nothing" or before.wanted not in facts.whole:
         return ()
     return (Switch(before.path, before.wanted),)
+
+
+def rollback(facts: Facts, wanted: str, before: Environment) -> tuple[Step, ...]:
+    """The steps that make a kept generation the live one. The next ``install`` goes forward."""
+    after = replace(
+        before,
+        wanted=wanted,
+        inputs="",
+        failure="",
+        left=facts.live.generation,
+        kept=_distinct([wanted, *before.kept]),
+    )
+    return (WriteState(after), Switch(before.path, wanted))
 
 
 def remove(path: str, facts: Facts) -> tuple[Step, ...]:

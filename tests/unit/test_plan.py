@@ -122,6 +122,19 @@ def test_what_is_dropped_goes_after_the_switch() -> None:
     assert order.index("Switch") < order.index("DropGenerations") < order.index("SweepStore")
 
 
+def test_a_rollback_is_a_switch_and_the_next_install_goes_forward() -> None:
+    facts = installed(generations=(WANTED, BEFORE), whole=frozenset({WANTED, BEFORE}))
+    assert facts.before is not None
+    steps = plan.rollback(facts, BEFORE, replace(facts.before, kept=(WANTED, BEFORE)))
+    assert kinds(steps) == ["WriteState", "Switch"]
+    state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
+    assert (state.wanted, state.left, state.kept) == (BEFORE, WANTED, (BEFORE, WANTED))
+    back = replace(facts, before=state, live=Live("ours", BEFORE))
+    assert plan.unchanged(WISH, back) is None
+    forward = plan.install(WISH, [CHOICE], back)
+    assert kinds(forward) == ["WriteState", "Switch"]
+
+
 def test_a_removal_takes_the_path_first_and_its_state_last() -> None:
     order = kinds(plan.remove(PATH, installed()))
     assert order == ["Unlink", "DropGenerations", "SweepStore", "RemoveParents", "Forget"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ PACKAGE = Package("app1", "1.0", "1.el9", "noarch", 2)
 DECLARATION = Declaration(
     PATH, "/usr/share/app1/requirements.txt", ("/w",), offline=True, package=PACKAGE
 )
-STATE = Environment(DECLARATION, "d" * 64, "i" * 64, "1" * 20, "", ("1" * 20,), ("/opt/app1",))
+STATE = Environment(
+    DECLARATION, "d" * 64, "i" * 64, "1" * 20, kept=("1" * 20,), parents=("/opt/app1",)
+)
 
 
 @pytest.fixture
@@ -64,6 +67,7 @@ def test_a_path_that_lies_in_the_state_is_damage(layout: Layout) -> None:
     ("live", "environment", "word"),
     [
         (Live("ours", "1" * 20), STATE, "ok"),
+        (Live("ours", "1" * 20), replace(STATE, left="2" * 20), "rolled back"),
         (Live("ours", "2" * 20), STATE, "pending"),
         (Live("nothing"), STATE, "missing"),
         (Live("handmade"), STATE, "replaced"),

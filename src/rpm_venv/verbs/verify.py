@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rpm_venv import generations, state, survey
-from rpm_venv.environment import condition
+from rpm_venv.environment import SOUND, condition
 from rpm_venv.errors import VenvError
 from rpm_venv.generation import Live
 from rpm_venv.paths import Layout, environment_path
@@ -69,7 +69,7 @@ def _findings(layout: Layout, path: str, live: Live) -> Iterator[Found]:
         word, reason = condition(environment, live)
     except VenvError as error:
         word, reason = "state", error.message
-    if word != "ok":
+    if word not in SOUND:
         yield Found(word, path, reason)
     if live.kind != "ours":
         return
