@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rpm_venv import assemble, files, generations, plan, state, store
+from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
 
@@ -19,19 +20,49 @@ def apply(context: Context, steps: Iterable[plan.Step]) -> tuple[str, ...]:
     """Execute the steps in their order; what there is to say of them, a line each.
 
     The caller is inside ``exclusive``. A step that fails raises and ends the execution; what was
-    done stays, and is such that the environment is whole and the same call can be made again.
+    done stays, and is such that the environment is whole and the same call can be made again. It is
+    an ``OSError`` only while the public path leads where it led.
     """
     said: list[str] = []
+    changed: plan.Step | None = None
     for step in steps:
-        said.extend(_STEPS[type(step)](context, step))
+        try:
+            said.extend(_STEPS[type(step)](context, step))
+        except OSError as error:
+            if isinstance(step, _TIDYING) and not isinstance(changed, plan.Unlink):
+                said.append(f"warning: not all that is no longer needed could be removed: {error}")
+                continue
+            changed = step if _has_changed(context, step) else changed
+            if changed is None:
+                raise
+            raise _half_way(changed, error) from error
+        changed = step if isinstance(step, (plan.Switch, plan.Unlink)) else changed
     return tuple(said)
+
+
+def _has_changed(context: Context, step: plan.Step) -> bool:
+    """Whether a step that failed has changed where the public path leads, and failed then."""
+    if isinstance(step, plan.Switch):
+        return generations.live(context.layout, step.path).generation == step.generation
+    return isinstance(step, plan.Unlink) and (
+        generations.live(context.layout, step.path).kind == "nothing"
+    )
+
+
+def _half_way(changed: plan.Step, error: OSError) -> VenvError:
+    done = "the new environment is there" if isinstance(changed, plan.Switch) else "it is gone"
+    return VenvError(
+        f"{done}, but not all could be done: {error}",
+        subject=getattr(changed, "path", ""),
+        hint="run the same command again",
+    )
 
 
 @contextlib.contextmanager
 def exclusive(layout: Layout) -> Iterator[None]:
     """The only call that writes on this machine, with an empty staging directory."""
     with state.locked(layout):
-        layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_directory(layout.staging, 0o711)
         if os.listdir(layout.staging):
             # A call was killed. It may have made or freed objects; what says so goes last.
             _drop_unreferred(layout)
@@ -79,22 +110,25 @@ def _put(made: Path, place: Path) -> None:
     except OSError:
         if not place.is_dir():
             raise
-        _exchange(made, place)
-        files.remove_tree(made)
+        files.remove_tree(_replace(place, made))
     files.fsync_dir(place.parent)
     files.fsync_dir(place.parent.parent)
 
 
-def _exchange(made: Path, place: Path) -> None:
+def _replace(place: Path, made: Path) -> Path:
+    """Put a directory where a damaged one is, in one step if that can be; where that is then."""
     try:
         files.exchange(str(made), str(place))
-    except OSError:
-        # A filesystem that cannot: the path points to nothing between two renames, and the same
-        # call again finds the generation missing and makes it.
-        damaged = made.with_name(f"{made.name}.damaged")
-        os.rename(place, damaged)
-        os.rename(made, place)
-        os.rename(damaged, made)
+        return made
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS):
+            raise
+    # An overlay's lower layer, or a filesystem that cannot: the path points to nothing between two
+    # steps, and the same call again finds the generation missing and makes it.
+    damaged = files.retire(place, made.parent, f"{generations.ABOUT}/manifest")
+    files.remove_tree(place)
+    os.rename(made, place)
+    return damaged if damaged != place else made
 
 
 def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
@@ -158,6 +192,9 @@ def _forget(context: Context, step: plan.Forget) -> tuple[str, ...]:
     state.forget(context.layout, step.path)
     return ()
 
+
+#: What later calls do as well, where it fails in an install.
+_TIDYING = (plan.DropGenerations, plan.SweepStore)
 
 _STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
     plan.MakeObjects: _make_objects,

@@ -161,7 +161,11 @@ def _exchange(real: Path, link: str) -> str:
         # exchange: the new generation is complete, so a kill in here is mended by the same call.
         os.unlink(aside)
         _move_aside(real, aside)
-        os.symlink(link, real)
+        try:
+            os.symlink(link, real)
+        except OSError:
+            os.rename(aside, real)
+            raise
     return aside
 
 
@@ -206,8 +210,8 @@ def drop(layout: Layout, path: str, generations: Sequence[str]) -> None:
     there = [name for name in generations if (home / name).is_dir()]
     if there:
         files.make_directory(layout.staging, 0o711)
-        doomed = files.new_directory(layout.staging, "drop")
-        retired = [files.retire(home / name, doomed, f"{ABOUT}/manifest") for name in there]
+        manifest = f"{ABOUT}/manifest"
+        retired = [files.retire(home / name, layout.staging, manifest) for name in there]
         files.fsync_dir(home)
         for place in retired:
             if place.parent == home:

@@ -146,10 +146,9 @@ def drop(layout: Layout, object_ids: Collection[str]) -> None:
         return
     # Out of sight in one step first: an object that is half there must not look whole.
     files.make_directory(layout.staging, 0o711)
-    doomed = files.new_directory(layout.staging, "drop")
-    retired = [files.retire(layout.object(name), doomed, "object.json") for name in there]
+    retired = [files.retire(layout.object(name), layout.staging, "object.json") for name in there]
     files.fsync_dir(layout.store)
-    for place in (*retired, doomed):
+    for place in retired:
         files.remove_tree(place)
 
 

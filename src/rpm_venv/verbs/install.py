@@ -40,10 +40,11 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
         if same is not None:
             if same != facts.before:
                 state.write(layout, same)
+            said: tuple[str, ...] = ()
             if plan.untidy(same, facts):
                 facts = survey.with_processes(facts, layout, declaration.path)
-                apply.apply(context, plan.tidy(same, facts))
-            return _report(declaration, same.wanted, changed=False)
+                said = apply.apply(context, plan.tidy(same, facts))
+            return _report(declaration, same.wanted, changed=False, talk=said)
         with choose.wheels(context, wish, lock) as chosen:
             facts = survey.with_processes(facts, layout, declaration.path)
             steps = plan.install(wish, chosen, facts)

@@ -1,0 +1,192 @@
+"""One disturbed call of the command, and what must hold after it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.faults import supervised, systems
+from tests.faults.supervised import KILL, LET, Call, Decide, Run
+from tests.faults.systems import Live, Snapshot
+
+ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS", "ENOMEM")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What goes wrong: a fault at the N-th call (from 1), once or from then on.
+
+    ``fault`` is ``KILL`` or the name of an errno; ``children`` counts the calls of the processes
+    that the command starts instead of its own.
+    """
+
+    scenario: str
+    fault: str
+    nth: int
+    persistent: bool = False
+    children: bool = False
+
+    def __str__(self) -> str:
+        whose = "children's call" if self.children else "call"
+        return f"{self.scenario}, {self.fault} at {whose} {self.nth}{'+' * self.persistent}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case went: the call that was hit ("" when there was none), and what is wrong then."""
+
+    case: Case
+    hit: str
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.case} [{self.hit}]: " + "; ".join(self.problems)
+
+
+def counts(call: Call, case: Case) -> bool:
+    """Whether a call is one of those that a case counts.
+
+    A kill is before a call that changes something: before any other it is the same. An error can
+    also meet one that only opens a file.
+    """
+    if case.children:
+        return not call.own
+    return call.own and (case.fault != "KILL" or call.changes)
+
+
+class Fault:
+    """The decision that makes a case happen."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._seen = 0
+        self.hit = ""
+
+    def __call__(self, call: Call) -> int:
+        if not counts(call, self._case):
+            return LET
+        self._seen += 1
+        if self._seen < self._case.nth or (self.hit and not self._case.persistent):
+            return LET
+        self.hit = self.hit or _shown(call)
+        return KILL if self._case.fault == "KILL" else getattr(errno, self._case.fault)
+
+
+def _shown(call: Call) -> str:
+    """A call without the names that are different each time."""
+    return f"{call.name}({', '.join('/'.join(path.split('/')[-3:]) for path in call.paths)})"
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Where cases are tried: a scratch directory, and how the command is called there.
+
+    ``templates`` has for each scenario the system ``before`` and the one ``after`` when nothing
+    goes wrong.
+    """
+
+    templates: Path
+    scratch: Path
+    command: Callable[[Path, tuple[str, ...]], Callable[[], int]]
+
+    def trace(self, scenario: str) -> Run:
+        """The verb undisturbed."""
+        return self._run(scenario, self._fresh(scenario), lambda call: LET, reading=True)
+
+    def try_(self, case: Case) -> Outcome:
+        """Try a case and look at everything that must hold."""
+        root = self._fresh(case.scenario)
+        fault = Fault(case)
+        reading = case.children or case.fault != "KILL"
+        run = self._run(case.scenario, root, fault, reading=reading)
+        problems = [*self._after_fault(case, root, run)]
+        again = self._run(case.scenario, root, None)
+        if again.code != 0:
+            problems.append(f"the same command again fails: {again.said.strip()}")
+        else:
+            problems += self._differences("after the same command again", case.scenario, root)
+        return Outcome(case, fault.hit, tuple(problems))
+
+    def _fresh(self, scenario: str) -> Path:
+        root = self.scratch / "root"
+        if root.exists():
+            shutil.rmtree(root)
+        systems.copy(self.templates / scenario / "before", root)
+        return root
+
+    def _run(
+        self, scenario: str, root: Path, decide: Decide | None, *, reading: bool = False
+    ) -> Run:
+        command = self.command(root, systems.named(scenario).words)
+        say = self.scratch / "said"
+        return supervised.run(command, root, decide, say=say, reading=reading)
+
+    def _live(self, scenario: str, when: str) -> Live | None:
+        return _template_live(self.templates / scenario / when)
+
+    def _after_fault(self, case: Case, root: Path, run: Run) -> list[str]:
+        problems = []
+        said = run.said.strip()
+        if run.left_over:
+            problems.append(f"{run.left_over} processes were still there")
+        if "Traceback" in said:
+            problems.append(f"it said: {said}")
+        live = systems.live(root)
+        old = self._live(case.scenario, "before")
+        new = self._live(case.scenario, "after")
+        if live not in (old, new):
+            problems.append(f"neither old nor new: {_against(live, old, new)}")
+        if run.code == 0:
+            problems += self._done(case, root, said, live == new)
+        elif not run.killed:
+            problems += _failure_told(run, said, live == old)
+        return problems
+
+    def _done(self, case: Case, root: Path, said: str, is_new: bool) -> list[str]:
+        """What is wrong where the command said that it was done; a warning may leave litter."""
+        if "warning: not all that is no longer needed" in said:
+            return [] if is_new else ["it said that it was done, and the old one is live"]
+        return self._differences("it said that it was done, and", case.scenario, root)
+
+    def _differences(self, when: str, scenario: str, root: Path) -> list[str]:
+        wanted = _template_snapshot(self.templates / scenario / "after")
+        found = systems.difference(wanted, systems.snapshot(root))
+        return [f"{when} the system differs: {found}"] if found else []
+
+
+@cache
+def _template_live(root: Path) -> Live | None:
+    return systems.live(root)
+
+
+@cache
+def _template_snapshot(root: Path) -> Snapshot:
+    return systems.snapshot(root)
+
+
+def _failure_told(run: Run, said: str, unchanged: bool) -> list[str]:
+    if run.code != 1:
+        return [f"exit code {run.code}: {said}"]
+    if not said:
+        return ["it failed without a word"]
+    if "as it was" in said and not unchanged:
+        return [f"the environment is not as it was, but: {said}"]
+    return []
+
+
+def _against(live: Snapshot | None, old: Snapshot | None, new: Snapshot | None) -> str:
+    if live is None:
+        return "there is nothing"
+    nearest = new if new is not None else old
+    return systems.difference(nearest or {}, live)
+
+
+def keep_to_one_cpu(number: int) -> None:
+    """Keep this process and all it starts on one CPU: then a verb has one worker, one order."""
+    cpus = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cpus[number % len(cpus)]})

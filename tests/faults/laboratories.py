@@ -1,0 +1,104 @@
+"""Two workers that try cases beside each other, and the systems they start from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from tests.faults import systems
+from tests.faults.cases import Case, Outcome
+from tests.faults.systems import Command, Scenario
+
+WORKERS = 2
+#: Memory where there is some: a disk's syncfs waits for everybody's files.
+_FAST = "/dev/shm"
+
+
+def scratch() -> Path:
+    """A fresh directory in memory, or in the usual place where that cannot be."""
+    place = _FAST if os.access(_FAST, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="faults-", dir=place))
+
+
+class Laboratories:
+    """The workers of a test run; a context manager."""
+
+    def __init__(self) -> None:
+        self.top = scratch()
+        self.command = Command.copied(self.top / "src")
+        self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+        self._all: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Laboratories:
+        try:
+            with ThreadPoolExecutor(WORKERS) as pool:
+                list(pool.map(self._make, systems.SCENARIOS))
+            for number in range(WORKERS):
+                self._start(number)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._all:
+            with process:  # closes its stdin, waits
+                pass
+        shutil.rmtree(self.top)
+
+    def _make(self, scenario: Scenario) -> None:
+        """The systems before and after a scenario's verb."""
+        place = self.top / "templates" / scenario.name
+        root = place / "before"
+        root.mkdir(parents=True)
+        systems.prepare(scenario, root)
+        for words in scenario.prepare:
+            self.call(root, *words)
+        systems.spoil(scenario, root)
+        systems.copy(root, place / "after")
+        self.call(place / "after", *scenario.words)
+
+    def call(self, root: Path, *words: str) -> None:
+        """Call the command, undisturbed; it must succeed."""
+        subprocess.run(self.command(root, *words), check=True, capture_output=True)
+
+    def _start(self, number: int) -> None:
+        code = "from tests.faults import worker; worker.main(*sys.argv[1:])"
+        words = self.command.python(code, str(number), str(self.top))
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+        self._all.append(process)
+        self._idle.put(process)
+
+    def _ask(self, question: dict[str, Any]) -> Any:
+        process = self._idle.get()
+        try:
+            assert process.stdin and process.stdout
+            process.stdin.write(json.dumps(question) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            if not line:
+                raise AssertionError(f"a worker ended at {question}")
+            return json.loads(line)
+        finally:
+            self._idle.put(process)
+
+    def trace(self, scenario: str) -> list[tuple[str, bool, bool]]:
+        """The calls of a scenario's verb: name, whether it is its own, whether it changes files."""
+        return [(name, own, changes) for name, own, changes in self._ask({"trace": scenario})]
+
+    def try_all(self, cases: Iterable[Case]) -> Iterator[Outcome]:
+        """Try cases, as many at a time as there are workers."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for answer in pool.map(self._ask, (case.__dict__ for case in cases)):
+                answer["case"] = Case(**answer["case"])
+                yield Outcome(**answer)

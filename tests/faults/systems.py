@@ -1,0 +1,241 @@
+"""Small systems below a directory, on which verbs are disturbed, and what is seen of them after."""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import packaging
+
+from tests.host.wheels import make_lock, make_wheel
+
+PATH = "/opt/app/penv"
+OTHER = "/srv/other/penv"
+_TREE = Path(__file__).resolve().parents[2]
+#: The interpreter of ``/usr/bin/rpm-venv``, and of the environments.
+PYTHON = "/usr/bin/python3"
+_HOME = "usr/lib/rpm-venv"
+
+#: A path below the root → what is there: kind, mode, owner, and content.
+Snapshot = Mapping[str, tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command of a copy of the tree's source, which nobody edits while the tests run.
+
+    It is started as ``/usr/bin/rpm-venv`` starts it: isolated, without ``site``.
+    """
+
+    source: Path
+
+    @classmethod
+    def copied(cls, into: Path) -> Command:
+        shutil.copytree(_TREE / "src", into, ignore=shutil.ignore_patterns("__pycache__", "*.egg*"))
+        compileall.compile_dir(into, quiet=1)
+        return cls(into)
+
+    def __call__(self, root: Path, *words: str) -> list[str]:
+        """The words of a call."""
+        return self.python(
+            "from rpm_venv.cli import main; sys.exit(main())", "--root", str(root), *words
+        )
+
+    def python(self, code: str, *words: str) -> list[str]:
+        """The words that run code as ``/usr/bin/rpm-venv`` runs its own."""
+        places = [str(self.source), str(Path(packaging.__file__).parents[1]), str(_TREE)]
+        return [PYTHON, "-ISB", "-c", f"import sys; sys.path[:0] = {places!r}; {code}", *words]
+
+
+def wheels(root: Path, version: int) -> None:
+    """Put a version of the application, with its lock, where a package would have it."""
+    directory = root / f"usr/share/app/{version}"
+    directory.mkdir(parents=True)
+    made = [
+        make_wheel(
+            "app",
+            f"{version}.0",
+            {"app/__init__.py": f"VERSION = {version}\n", "app/part.py": f"PART = {version}\n"},
+            scripts={"app": "app:main"},
+            data={"data/share/app/notes": f"notes of {version}\n"},
+        ),
+        make_wheel("dep", "1.0"),
+    ]
+    for wheel in made:
+        wheel.save(directory)
+    (directory / "requirements.txt").write_text(make_lock(made))
+
+
+def install(version: int, path: str = PATH) -> tuple[str, ...]:
+    """The words of an install of a version."""
+    place = f"/usr/share/app/{version}"
+    return ("install", "-r", f"{place}/requirements.txt", "-w", place, "-o", path)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a system with its modes, times, links and hardlinks."""
+    known: dict[int, Path] = {}
+    _copy_directory(source, target, known)
+
+
+def _copy_directory(source: Path, target: Path, known: dict[int, Path]) -> None:
+    os.mkdir(target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            here = target / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                _copy_directory(Path(entry.path), here, known)
+            elif status.st_ino in known:
+                os.link(known[status.st_ino], here, follow_symlinks=False)
+            else:
+                known[status.st_ino] = here
+                shutil.copy2(entry.path, here, follow_symlinks=False)
+    shutil.copystat(source, target)
+
+
+def snapshot(root: Path, below: str = "") -> Snapshot:
+    """Everything below a directory of a system."""
+    found: dict[str, tuple[object, ...]] = {}
+    top = root / below
+    for directory, directories, names in os.walk(top):
+        for name in (*directories, *names):
+            path = Path(directory, name)
+            found[str(path.relative_to(top))] = _describe(path)
+    return found
+
+
+def _describe(path: Path) -> tuple[object, ...]:
+    status = path.lstat()
+    who = (status.st_uid, status.st_gid)
+    if stat.S_ISLNK(status.st_mode):
+        return ("link", os.readlink(path), who)
+    mode = f"{stat.S_IMODE(status.st_mode):o}"
+    if stat.S_ISDIR(status.st_mode):
+        return ("directory", mode, who)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return ("file", mode, who, status.st_nlink, digest)
+
+
+def difference(one: Snapshot, other: Snapshot) -> str:
+    """What differs between two snapshots, in a line; empty when nothing."""
+    lines = [f"+{path}" for path in sorted(other.keys() - one.keys())]
+    lines += [f"-{path}" for path in sorted(one.keys() - other.keys())]
+    lines += [
+        f"{path}: {one[path]} → {other[path]}"
+        for path in sorted(one.keys() & other.keys())
+        if one[path] != other[path]
+    ]
+    more = f" and {len(lines) - 6} more" if len(lines) > 6 else ""
+    return "; ".join(lines[:6]) + more
+
+
+#: What the public path leads to: the files of the generation; None for nothing.
+Live = Mapping[str, tuple[object, ...]]
+
+
+def live(root: Path, path: str = PATH) -> Live | None:
+    """The content of the environment at a path, through its link; None where nothing is.
+
+    Counts of hardlinks are left out: another generation may have come or gone.
+    """
+    public = root / path[1:]
+    if not os.path.lexists(public):
+        return None
+    top = root / os.readlink(public)[1:] if public.is_symlink() else public
+    entries = snapshot(top) if top.is_dir() else {"": ("leads to nothing", str(top))}
+    return {name: entry[:3] + entry[4:] for name, entry in entries.items()}
+
+
+def litter(root: Path) -> list[str]:
+    """What no environment of a system needs, and what is never left where nothing is going on."""
+    home = root / _HOME
+    found = [f"staging/{name}" for name in _names(home / "staging")]
+    needed = set()
+    for environment in _names(home / "envs"):
+        generations = _names(home / "envs" / environment)
+        if not generations or not (home / "state" / f"{environment}.json").exists():
+            found.append(f"envs/{environment}")
+        for generation in generations:
+            needed |= _objects(home / "envs" / environment / generation)
+    found += [f"store/{name}" for name in _names(home / "store") if name not in needed]
+    found += [f"state/{name}" for name in _names(home / "state") if not name.endswith(".json")]
+    for directory in ("opt/app", "srv/other"):
+        found += [f"{directory}/{name}" for name in _names(root / directory) if name[0] == "."]
+    return found
+
+
+def _names(directory: Path) -> list[str]:
+    return sorted(os.listdir(directory)) if directory.is_dir() else []
+
+
+def _objects(generation: Path) -> set[str]:
+    import json
+
+    described = json.loads((generation / ".rpm-venv/generation.json").read_text())
+    tag = described["tag"]
+    return {f"{wheel['sha256']}-{tag}" for wheel in described["distributions"]}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A verb on a system: its name, the words, and the words that make the system before it.
+
+    ``prepare`` are calls made one after the other; ``spoil`` are files below the live generation
+    that are damaged then, in the environment and in the store alike.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    prepare: Sequence[tuple[str, ...]] = ()
+    spoil: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+SCENARIOS = (
+    Scenario("fresh", install(1)),
+    # The third generation: the first has to go.
+    Scenario("upgrade", install(3), (install(1), install(2))),
+    # Wheels, objects and generation are there: only the link and the state change.
+    Scenario("back", install(1), (install(1), install(2))),
+    Scenario("takeover", install(2), files={f"{PATH}/pyvenv.cfg": "", f"{PATH}/lib/x.py": "1"}),
+    Scenario("beside", install(2), (install(1, OTHER),)),
+    Scenario("remove", ("remove", PATH), (install(1), install(2))),
+    Scenario("remove-beside", ("remove", PATH), (install(1), install(1, OTHER))),
+    Scenario(
+        "repair",
+        ("repair", PATH),
+        (install(1),),
+        spoil=("lib/python3.*/site-packages/app/part.py", "pyvenv.cfg"),
+    ),
+)
+
+
+def prepare(scenario: Scenario, root: Path) -> None:
+    """What a scenario finds that is not made by calls: wheels, and files of its own."""
+    for version in (1, 2, 3):
+        wheels(root, version)
+    for name, content in scenario.files.items():
+        file = root / name[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+
+
+def spoil(scenario: Scenario, root: Path) -> None:
+    """Damage files in place, as root's editor would: in the object they are linked from too."""
+    for pattern in scenario.spoil:
+        top = root / os.readlink(root / PATH[1:])[1:]
+        (found,) = top.glob(pattern)
+        with found.open("a") as file:
+            file.write("# damaged\n")
+
+
+def named(name: str) -> Scenario:
+    """The scenario of a name."""
+    return next(scenario for scenario in SCENARIOS if scenario.name == name)

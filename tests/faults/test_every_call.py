@@ -1,0 +1,80 @@
+"""Old or new, never between: a fault at every call that changes a file, of every verb that does.
+
+The cases of ``make test`` are a sample, in which each run's place is shifted so that neighbours are
+met by different faults; kills of an upgrade, a removal and a switch back are all there. With
+``VENV_TORTURE`` every case is tried, on the command as it is started.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from tests.faults import table
+from tests.faults.cases import ERRORS, Case, Outcome
+from tests.faults.laboratories import Laboratories
+from tests.faults.systems import SCENARIOS
+
+TORTURE = bool(os.environ.get("VENV_TORTURE"))
+NAMES = tuple(scenario.name for scenario in SCENARIOS)
+FAULTS = [("KILL", False), *((error, again) for error in ERRORS for again in (False, True))]
+
+#: Every how many calls a fault is tried in the sample.
+EVERY_KILL = {"upgrade": 1, "remove": 1, "back": 1}
+OTHER_KILLS = 9
+ERRORS_EVERY = 40
+
+
+def step(scenario: str, fault: str) -> int:
+    if TORTURE:
+        return 1
+    return EVERY_KILL.get(scenario, OTHER_KILLS) if fault == "KILL" else ERRORS_EVERY
+
+
+def cases(scenario: str, fault: str, persistent: bool, calls: int) -> list[Case]:
+    """The cases of a fault in a scenario with so many calls that it can meet."""
+    every = step(scenario, fault)
+    shift = (7 * FAULTS.index((fault, persistent)) + 3 * NAMES.index(scenario)) % every
+    numbers = range(1 + shift % max(calls, 1), calls + 1, every)
+    return [Case(scenario, fault, number, persistent) for number in numbers]
+
+
+@pytest.mark.parametrize("scenario", NAMES)
+def test_the_environment_is_old_or_new(laboratories: Laboratories, scenario: str) -> None:
+    trace = laboratories.trace(scenario)
+    own = [(name, changes) for name, is_own, changes in trace if is_own]
+    changing = Counter(name for name, changes in own if changes)
+    named = ", ".join(f"{name} {count}" for name, count in changing.most_common())
+    table.note(f"{scenario}: {changing.total()} calls that change files ({named})")
+    failed = []
+    for fault, persistent in FAULTS:
+        calls = changing.total() if fault == "KILL" else len(own)
+        chosen = cases(scenario, fault, persistent, calls)
+        outcomes = list(laboratories.try_all(chosen))
+        assert all(outcome.hit for outcome in outcomes), "a fault met no call"
+        wrong = [outcome for outcome in outcomes if outcome.problems]
+        how = f"{scenario}: {fault}{' from there on' * persistent}"
+        table.survived(how, len(outcomes), len(outcomes) - len(wrong))
+        failed += wrong
+    assert not failed, _told(failed)
+
+
+@pytest.mark.parametrize("scenario", ["fresh", "upgrade", "repair"])
+def test_a_confined_child_dies(laboratories: Laboratories, scenario: str) -> None:
+    trace = laboratories.trace(scenario)
+    calls = sum(not own for _, own, _ in trace)
+    assert calls, "no confined child has done anything"
+    every = 1 if TORTURE else 5
+    chosen = [Case(scenario, "KILL", n, children=True) for n in range(1, calls + 1, every)]
+    outcomes = list(laboratories.try_all(chosen))
+    wrong = [outcome for outcome in outcomes if outcome.problems]
+    table.survived(f"{scenario}: a child is killed", len(outcomes), len(outcomes) - len(wrong))
+    assert not wrong, _told(wrong)
+
+
+def _told(outcomes: Sequence[Outcome]) -> str:
+    lines = [str(outcome)[:1500] for outcome in outcomes]
+    return "\n".join([f"{len(lines)} cases", *lines[:12]])

@@ -1,0 +1,71 @@
+"""A process that tries cases: started as the command is, with its modules loaded once.
+
+It reads a case per line (JSON) and answers each with an outcome. Each run is a fork of it, which
+calls the command's ``main``; with ``VENV_TORTURE`` it is the command started anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults import supervised, systems
+from tests.faults.cases import Case, Laboratory, keep_to_one_cpu
+
+
+def main(number: str, top: str) -> None:
+    """Serve as the worker of this number for a directory that ``laboratories`` made."""
+    keep_to_one_cpu(int(number))
+    supervised.become_reaper()
+    scratch = Path(top, f"worker-{number}")
+    scratch.mkdir()
+    if os.environ.get("VENV_TORTURE"):
+        laboratory = Laboratory(Path(top, "templates"), scratch, _started(Path(top)))
+    else:
+        _load(Path(top), scratch)
+        laboratory = Laboratory(Path(top, "templates"), scratch, _forked)
+    for line in sys.stdin:
+        question = json.loads(line)
+        if "trace" in question:
+            answer: object = [
+                [call.name, call.own, call.changes]
+                for call in laboratory.trace(question["trace"]).calls
+            ]
+        else:
+            answer = dataclasses.asdict(laboratory.try_(Case(**question)))
+        print(json.dumps(answer), flush=True)
+
+
+def _started(top: Path) -> Callable[[Path, tuple[str, ...]], Callable[[], int]]:
+    command = systems.Command(top / "src")
+
+    def call(root: Path, words: tuple[str, ...]) -> Callable[[], int]:
+        argv = command(root, *words)
+        return lambda: os.execv(argv[0], argv)
+
+    return call
+
+
+def _forked(root: Path, words: tuple[str, ...]) -> Callable[[], int]:
+    from rpm_venv import cli
+
+    return lambda: cli.main(["--root", str(root), *words])
+
+
+def _load(top: Path, scratch: Path) -> None:
+    """Import what the command needs, by calling it here: forks find it in memory."""
+    root = scratch / "root"
+    for scenario in ("fresh", "remove", "repair"):
+        systems.copy(top / "templates" / scenario / "before", root)
+        with contextlib.redirect_stdout(io.StringIO()):
+            code = _forked(root, systems.named(scenario).words)()
+        if code != 0:
+            raise SystemExit(f"{scenario} fails undisturbed")
+        shutil.rmtree(root)
