@@ -20,7 +20,7 @@ from rpm_venv.interpreter import Interpreter
 from rpm_venv.objects import EntryPoint, StoredFile, StoredObject
 from rpm_venv.paths import Layout
 from rpm_venv.sealed import sealed
-from rpm_venv.stream import Broken, Stream
+from rpm_venv.stream import Broken, Ended, Stream
 from rpm_venv.unpack import Unpacking
 from rpm_venv.wheel import WheelName
 
@@ -245,7 +245,7 @@ class _Batch:
                     unpacking.run(Stream(child.read).events())
                 except Broken as broken:
                     status = child.finish()
-                    if status == 0:
+                    if status == 0 or not isinstance(broken, Ended):
                         raise SandboxError(
                             f"the confined child broke the protocol: {broken}",
                             subject=source.filename,

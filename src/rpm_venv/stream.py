@@ -15,6 +15,10 @@ class Broken(Exception):
     """The stream is not what the protocol allows, or ended too soon: its child is not trusted."""
 
 
+class Ended(Broken):
+    """The stream ended too soon: the child died, or chose to."""
+
+
 @dataclass(frozen=True)
 class Meta:
     """The wheel's claims about itself, first of all."""
@@ -81,7 +85,7 @@ class Stream:
             while have < length:
                 data = self._read()
                 if not data:
-                    raise Broken("it ended too soon")
+                    raise Ended("it ended too soon")
                 parts.append(data)
                 have += len(data)
             self._buffer = memoryview(b"".join(parts))

@@ -25,7 +25,11 @@ def running_interpreter() -> Interpreter:
 
 def source(path: Path) -> store.Source:
     """A wheel on disk, as the lock would name it."""
-    return store.Source(path, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+    return store.Source(path, path.name, digest.hexdigest())
 
 
 def build(root: Path, *wheels: Path, interpreter: Interpreter | None = None) -> Layout:

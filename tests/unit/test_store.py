@@ -182,24 +182,49 @@ def test_an_interpreter_that_does_not_start_is_named(tmp_path: Path) -> None:
     assert leftovers(Layout(tmp_path / "root")) == []
 
 
-def test_a_child_that_crashes_names_the_file_it_was_compiling(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+#: What a child that was taken over may do while it compiles demo/names.py, and what is said of it.
+MISBEHAVIOUR = {
+    "os.abort()": r"died while it compiled demo/names.py: killed by SIG(ABRT|SEGV)",
+    "[x for x in iter(int, 1)]": r"died while it compiled demo/names.py: (killed by|MemoryError)",
+    "while True: pass": r"died while it compiled demo/names.py: killed by SIG(XCPU|KILL)",
+    "raise SystemExit('evil \\033[2J')": r"died while it compiled demo/names.py: SystemExit: evil",
+    "os._exit(0)": "broke the protocol: it ended too soon",
+    "os.write(pipe, b'F' * 99)": "broke the protocol",
+    "os.close(pipe)": r"died while it compiled demo/names.py",
+}
+
+
+@pytest.mark.parametrize("action", MISBEHAVIOUR)
+def test_a_child_that_misbehaves_is_refused_with_the_file_it_was_compiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    crashing = tmp_path / "zygote.py"
-    crashing.write_text(
-        "import os, signal, sys\n"
+    script = tmp_path / "zygote.py"
+    script.write_text(
+        "import os, resource, sys\n"
         f"sys.path[0] = {str(Path(sandbox.__file__).parents[1])!r}\n"
         "from rpm_venv.confined import wheel_stream, zygote\n"
-        "def crash(source, path):\n"
-        "    if path == 'demo/names.py': os.abort()\n"
+        "def misbehave(source, path):\n"
+        f"    if path == 'demo/names.py':\n        {action}\n"
         "    return b''\n"
-        "wheel_stream.byte_code = crash\n"
+        "wheel_stream.byte_code = misbehave\n"
+        "unpack = zygote._unpack\n"
+        "def noting(wheel, descriptor, page):\n"
+        "    global pipe\n"
+        "    pipe = descriptor\n"
+        "    unpack(wheel, descriptor, page)\n"
+        "zygote._unpack = noting\n"
+        "limits = dict(zygote._LIMITS)\n"
+        "limits[resource.RLIMIT_CPU] = 1\n"
+        "zygote._LIMITS = tuple(limits.items())\n"
         "zygote.main(int(sys.argv[1]), [int(each) for each in sys.argv[2:]])\n"
     )
-    monkeypatch.setattr(zygote, "__file__", str(crashing))
-    with pytest.raises(WheelError, match=r"died while it compiled demo/names.py: killed by SIG"):
+    monkeypatch.setattr(zygote, "__file__", str(script))
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(VenvError, match=MISBEHAVIOUR[action]) as caught:
         build(tmp_path / "root", RICH.write(tmp_path))
+    assert all(line.isprintable() for line in caught.value.lines())
     assert leftovers(Layout(tmp_path / "root")) == []
+    assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_objects_are_dropped_whole(rich: Layout) -> None:
