@@ -93,10 +93,9 @@ def _fill_host(wanted: dict[str, object]) -> None:
     _loopback_up()
 
 
-def _serve_until_stdin_closes() -> None:
+def _wait_until_stdin_closes() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps what is left to process 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the test run, not for us
-    print("ready", flush=True)
     while os.read(0, 4096):
         pass
 
@@ -104,14 +103,19 @@ def _serve_until_stdin_closes() -> None:
 def _hold_host(wanted: dict[str, object]) -> None:
     """Make the host in a child, process 1 of its own process namespace, and wait for its end."""
     unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET)
+    readable, writable = os.pipe()
     child = os.fork()
     if child:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print(child, flush=True)
+        os.close(writable)
+        if os.read(readable, 1):
+            print(child, flush=True)
         os.waitpid(child, 0)
         return
     _fill_host(wanted)
-    _serve_until_stdin_closes()
+    os.write(writable, b"1")
+    os.close(writable)
+    _wait_until_stdin_closes()
 
 
 def main() -> None:
@@ -123,7 +127,7 @@ def main() -> None:
     if "ground" in wanted:
         _make_ground(wanted["ground"])
         print(os.getpid(), flush=True)
-        _serve_until_stdin_closes()
+        _wait_until_stdin_closes()
     else:
         _hold_host(wanted)
 

@@ -27,8 +27,8 @@ class Held:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
         self._process.stdin.flush()
-        pid, ready = self._process.stdout.readline(), self._process.stdout.readline()
-        if not ready:
+        pid = self._process.stdout.readline()
+        if not pid:
             self.end()
             raise RuntimeError("a throw-away host did not start; its message is above")
         self.pid = int(pid)

@@ -39,8 +39,13 @@ class Result:
     stderr: str
     seconds: float
 
+    @property
+    def output(self) -> str:
+        """Both streams: what a person at a terminal sees."""
+        return self.stdout + self.stderr
+
     def __str__(self) -> str:
-        return f"$ {' '.join(self.argv)}\n{self.stdout}{self.stderr}(exit {self.code})"
+        return f"$ {' '.join(self.argv)}\n{self.output}(exit {self.code})"
 
 
 class CommandFailed(AssertionError):

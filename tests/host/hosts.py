@@ -160,6 +160,7 @@ def _configure(host: Host) -> None:
     host.write(f"{HOME}/.rpmmacros", macros)  # for builds of rpm with another /etc
     host.write("/etc/dnf/dnf.conf", _DNF_CONFIGURATION)
     host.write("/etc/dnf/vars/releasever", "1\n")
+    host.write("/etc/hosts", "127.0.0.1 localhost throwaway\n")
     host.mkdir("/var/lib/rpm")
     host.mkdir("/var/lib/dnf")
     host.rpm("--initdb")

@@ -56,7 +56,7 @@ def test_install_run_upgrade_downgrade_reinstall_undo_and_erase(
     )
     host.dnf("install", f"{real.name}-1")
     assert real.version(host) == old
-    assert host.rpm("-V", real.name).stderr == ""
+    assert host.rpm("-V", real.name).output == ""
     host.dnf("upgrade", real.name)
     assert real.version(host) == new
     host.dnf("downgrade", real.name)
@@ -65,7 +65,7 @@ def test_install_run_upgrade_downgrade_reinstall_undo_and_erase(
     assert real.version(host) == new
     host.dnf("reinstall", real.name)
     assert real.version(host) == new
-    assert host.rpm("-V", real.name).stderr == ""
+    assert host.rpm("-V", real.name).output == ""
     host.dnf("remove", real.name)
     assert leftovers() == {}
 

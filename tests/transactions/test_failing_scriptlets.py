@@ -166,7 +166,7 @@ def test_an_environment_that_cannot_be_made_leaves_the_old_one_live(
     package = build(tiny_application("2", ship=False, options=""))
     host.publish(package)
     result = transaction(host, "upgrade", package)
-    said = [line for line in (result.stdout + result.stderr).splitlines() if "rpm-venv:" in line]
+    said = [line for line in result.output.splitlines() if "rpm-venv:" in line]
     assert len(said) == 1
     assert "/opt/app1/penv" in said[0]
     assert (result.code != 0) == _is_error(host, transaction, SIX)
@@ -174,7 +174,7 @@ def test_an_environment_that_cannot_be_made_leaves_the_old_one_live(
     assert answer(host) == "app1 1"
     verified = host.rpm("-V", "app1", check=False)
     assert verified.code == 1
-    assert "/opt/app1/penv" in verified.stderr
+    assert "/opt/app1/penv" in verified.output
 
 
 def test_the_lines_after_a_failing_macro_run_and_the_scriptlet_fails_at_its_end(

@@ -34,17 +34,28 @@ printf '#!/bin/sh\\necho app1 0\\n' > /opt/app1/penv/bin/app1
 chmod 755 /opt/app1/penv/bin/app1
 %postun
 rm -rf /opt/app1/penv
+%install
+mkdir -p %{{buildroot}}/opt/app1
 %files
+%dir /opt/app1
 """
 
 
 def _in_posttrans(application: Application) -> Application:
-    """The application with its environment made in ``%posttrans`` in place of ``%post``."""
+    """The application with its environment made in ``%posttrans`` in place of ``%post``.
+
+    It owns the directory above, as its old version did: nobody else would remove it.
+    """
     post = next(
         line for line in application.spec().splitlines() if line.startswith("%venv_install")
     )
     return application.but(
-        sections={**application.sections, "%posttrans": post}, without=("%post",)
+        sections={
+            "%install": "mkdir -p %{buildroot}/opt/app1",
+            "%posttrans": post,
+            "%files": "%dir /opt/app1",
+        },
+        without=("%post",),
     )
 
 
@@ -62,7 +73,7 @@ def test_an_old_package_that_owned_the_files(
 ) -> None:
     _migrate(host, build_host, build, _OWNS_FILES)
     assert answer(host) == "app1 1"
-    assert host.rpm("-V", "app1").stderr == ""
+    assert host.rpm("-V", "app1").output == ""
     host.dnf("remove", "app1")
     assert leftovers() == {}
 
@@ -72,7 +83,7 @@ def test_an_old_package_that_removed_the_path_unguarded(
 ) -> None:
     _migrate(host, build_host, build, _REMOVES_UNGUARDED)
     assert answer(host) == "app1 1"
-    assert host.rpm("-V", "app1").stderr == ""
+    assert host.rpm("-V", "app1").output == ""
     host.dnf("remove", "app1")
     assert leftovers() == {}
 

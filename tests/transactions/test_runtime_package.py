@@ -80,9 +80,8 @@ def test_environments_made_by_hand_survive_the_runtime_and_it_says_so(
     host: Host, build: Build
 ) -> None:
     application = tiny_application()
-    host.write("/srv/requirements.txt", application.all_sources()["requirements.txt"])
-    for wheel in application.wheels:
-        host.write(f"/srv/wheels/{wheel.filename}", wheel.content)
+    for name, content in application.all_sources().items():
+        host.write(f"/srv/{name}", content)
     host.run(
         "rpm-venv", "install", "-r", "/srv/requirements.txt", "-w", "/srv/wheels", "/srv/x/env"
     )
