@@ -92,7 +92,7 @@ def test_the_exit_codes_are_those_of_the_reports() -> None:
 def _words(section: str, heading: str) -> set[str]:
     """The first column of the table with this heading."""
     _, _, table = COMMANDS[section].partition(f"| {heading} |")
-    return set(re.findall(r"^\| `(\w+)` \|", table.split("\n\n")[0], re.MULTILINE))
+    return set(re.findall(r"^\| `([\w ]+)` \|", table.split("\n\n")[0], re.MULTILINE))
 
 
 def test_the_words_of_verify_and_list_are_those_of_the_code() -> None:
@@ -113,7 +113,7 @@ def _text(module: object) -> str:
 
 def _first_words(file: str, statement: str) -> set[str]:
     """The words that a module's functions give first in a pair: ``return "failed", …``."""
-    return set(re.findall(rf'{statement} "(\w+)", ', Path(file).read_text()))
+    return set(re.findall(rf'{statement} "([\w ]+)", ', Path(file).read_text()))
 
 
 def test_the_examples_of_lock_work(tmp_path: Path) -> None:
