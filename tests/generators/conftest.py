@@ -95,7 +95,7 @@ def _rpmbuild(spec: Path, top: Path, defines: Mapping[str, str]) -> Built:
         "_prefix": "/usr",
         "_datadir": "/usr/share",
         "_fileattrsdir": str(TREE / "rpm_plugin" / "fileattrs"),
-        "__venv_macros_lua": str(TREE / "rpm_plugin" / "lua" / "venv_macros.lua"),
+        "__venv_lua": str(TREE / "rpm_plugin" / "lua"),
         "_build_name_fmt": "%%{NAME}.rpm",
         "debug_package": "%{nil}",
     }

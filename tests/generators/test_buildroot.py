@@ -128,3 +128,11 @@ def test_the_lock_travels_in_the_check(build: Build) -> None:
     assert carried.count("\n") == 1
     assert wheel.sha256 in carried
     assert "\nVENV_LOCK\necho after\n" in script
+
+
+def test_scriptlets_in_a_file_of_their_own(build: Build) -> None:
+    included = f"%post\n%venv_install -r {LOCK} {PATH}\n"
+    text = spec({"%post": ""}).replace("\n%post\n\n", "\n%include %{_sourcedir}/post.inc\n")
+    built = build(text, {**sources(make_wheel("alpha")), "post.inc": included})
+    assert listed(built)[:1] == ["g"]
+    assert f"venv({PATH})" in built.query("--provides")

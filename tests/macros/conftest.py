@@ -41,7 +41,7 @@ class Macros:
     def expand(self, text: str, defines: Mapping[str, str] | None = None) -> Expansion:
         """Expand a text with a real rpm; ``defines`` adds to what rpm knows."""
         tools = RpmTools.from_environment()
-        known = {**PACKAGE, "__venv_macros_lua": str(self.lua / "venv_macros.lua")}
+        known = {**PACKAGE, "__venv_lua": str(self.lua)}
         known.update(defines or {})
         words = [word for item in known.items() for word in ("-D", " ".join(item))]
         done = subprocess.run(
