@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rpm_venv import assemble, files, generations, plan, state, store
+from rpm_venv import files, generations, plan, state, store
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
@@ -87,6 +87,8 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     into = layout.staging / wanted.name
     into.mkdir(mode=0o755)
     objects = [store.read(layout, name) for name in wanted.objects]
+    from rpm_venv import assemble  # not for a removal, nor for an install of what is there
+
     assembled = assemble.assemble(
         layout, step.declaration, wanted.name, objects, step.interpreter, into
     )
@@ -180,11 +182,7 @@ def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:
 
 def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:
     for directory in step.directories:
-        try:
-            context.layout.real(directory).rmdir()
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
-                raise
+        files.remove_empty(context.layout.real(directory))
     return ()
 
 

@@ -8,32 +8,21 @@ from collections.abc import Iterator, Sequence
 from rpm_venv import fetch, files
 from rpm_venv import lock as locks
 from rpm_venv.declaration import Declaration
-from rpm_venv.errors import FetchError, LockError, Problem
+from rpm_venv.errors import FetchError, Problem
 from rpm_venv.fetch import Found
-from rpm_venv.lock import Lock
-from rpm_venv.paths import Layout
 from rpm_venv.plan import Wish
 from rpm_venv.report import Context
 
 
-def read_lock(layout: Layout, declaration: Declaration) -> Lock:
-    """The lock that a declaration names; ``LockError`` says what is wrong with it, all of it."""
-    try:
-        data = layout.real(declaration.lock).read_bytes()
-    except OSError as error:
-        raise LockError(
-            f"the lock cannot be read: {error.strerror}",
-            subject=declaration.lock,
-            hint="is it in the package's %files?",
-        ) from error
-    return locks.parse(data, declaration.lock)
-
-
 @contextlib.contextmanager
-def wheels(context: Context, wish: Wish, lock: Lock) -> Iterator[tuple[Found, ...]]:
-    """A wheel for every entry of the lock that holds; fetched ones exist inside the block alone."""
+def wheels(context: Context, wish: Wish, lock: bytes) -> Iterator[tuple[Found, ...]]:
+    """A wheel for every entry of the lock that holds; fetched ones exist inside the block alone.
+
+    ``LockError`` and ``FetchError`` say everything that is wrong, or missing.
+    """
     layout, declaration = context.layout, wish.declaration
-    entries = locks.select(lock, wish.interpreter.markers, declaration.extras, declaration.groups)
+    parsed = locks.parse(lock, declaration.lock)
+    entries = locks.select(parsed, wish.interpreter.markers, declaration.extras, declaration.groups)
     at_hand = fetch.at_hand(layout, entries, wish.interpreter, declaration.wheels)
     if not at_hand.missing:
         yield at_hand.found

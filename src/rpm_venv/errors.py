@@ -55,6 +55,14 @@ class VenvError(Exception):
         """The error's line, then one indented line per problem."""
         return [self.line(), *(f"  {problem}" for problem in self.problems)]
 
+    def within(self, subject: str) -> VenvError:
+        """The same error, told of ``subject``, which is what the caller asked about."""
+        if self.subject.startswith(subject):
+            return self
+        place = ":".join(part for part in (self.subject, self.where) if part)
+        message = f"{place}: {self.message}" if place else self.message
+        return type(self)(message, subject=subject, hint=self.hint, problems=self.problems)
+
     def __str__(self) -> str:
         return "\n".join(self.lines())
 

@@ -21,6 +21,7 @@ MTIME_NS = 315_619_200 * 10**9
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_STAYS = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR)
 _MAX_LINKS = 40  # as the kernel's own limit
 _OPEN_TO_ALL = 0o755  # directories of an object: everybody reads, nobody but root writes
 
@@ -177,6 +178,17 @@ def retire(path: Path, into: Path, description: str) -> Path:
             fsync_dir((path / description).parent)
         return path
     return into / f"drop-{path.name}"
+
+
+def remove_empty(path: Path) -> None:
+    """Remove a directory if it is empty, durably; one that is not, or not there, is no error."""
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno not in _STAYS:
+            raise
+    else:
+        fsync_dir(path.parent)
 
 
 def remove_tree(path: Path) -> None:

@@ -103,7 +103,7 @@ def _is_litter(top: Path) -> bool:
 
 
 def make_parents(layout: Layout, path: str) -> tuple[str, ...]:
-    """Make the missing directories above ``path``; those made, deepest first, as target paths."""
+    """Make the missing directories above ``path``, durably; those made, deepest first."""
     made = []
     missing: list[PurePosixPath] = []
     parent = PurePosixPath(path).parent
@@ -112,6 +112,7 @@ def make_parents(layout: Layout, path: str) -> tuple[str, ...]:
         parent = parent.parent
     for directory in reversed(missing):
         layout.real(directory).mkdir(mode=0o755)
+        files.fsync_dir(layout.real(directory).parent)
         made.append(str(directory))
     return tuple(reversed(made))
 
@@ -216,11 +217,7 @@ def drop(layout: Layout, path: str, generations: Sequence[str]) -> None:
         for place in retired:
             if place.parent == home:
                 files.remove_tree(place)
-    try:
-        home.rmdir()
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
-            raise
+    files.remove_empty(home)
 
 
 def in_use(layout: Layout, path: str) -> frozenset[str]:

@@ -5,8 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rpm_venv.interpreter import Interpreter
 
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """A wheel at hand: a real path whose bytes must have this sha256 (hex)."""
+
+    path: Path
+    filename: str
+    sha256: str
+
+
+def object_id(sha256: str, interpreter: Interpreter) -> str:
+    """The name of the object that a wheel becomes for an interpreter."""
+    return f"{sha256}-{interpreter.tag}"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from rpm_venv.errors import SandboxError
 from rpm_venv.stream import printable
 
 _READ = 1 << 20
+_GONE = "the process that makes confined children is gone"
 _SILENCE = 900_000  # milliseconds without a byte; a child may use 600 seconds of CPU
 _F_SETPIPE_SZ = 1031  # fcntl(2); the name is missing in Python 3.9
 _MAX_COMPLAINT = 4000
@@ -68,7 +69,7 @@ class Zygote:
                 [python, "-S", "-s", "-B", zygote.__file__, *map(str, descriptors)],
                 env={"PYTHONHASHSEED": "0"},
                 cwd="/",
-                stdin=theirs[0].fileno(),  # never read; a chroot may have no /dev/null
+                stdin=subprocess.PIPE,  # closed at once; a chroot may have no /dev/null
                 stdout=complaining,
                 stderr=complaining,
                 pass_fds=descriptors,
@@ -82,6 +83,8 @@ class Zygote:
             os.close(complaining)
             for there in theirs:
                 there.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._complaints = complaints
         self._connections = ours
         try:
@@ -109,7 +112,10 @@ class Zygote:
                 fcntl.fcntl(reading, _F_SETPIPE_SZ, _READ)
             except OSError:
                 pass  # an ordinary user's pipes are limited: smaller, slower, right
-            socket.send_fds(connection, [b"wheel"], [wheel, writing, page])
+            try:
+                socket.send_fds(connection, [b"wheel"], [wheel, writing, page])
+            except OSError:
+                raise SandboxError(_GONE) from None
         except BaseException:
             os.close(reading)
             os.close(page)
@@ -185,7 +191,7 @@ class Child:
         self._status = -1
         message = self._connection.recv(zygote.STATUS.size)
         if len(message) != zygote.STATUS.size:
-            raise SandboxError("the process that makes confined children is gone")
+            raise SandboxError(_GONE)
         (self._status,) = zygote.STATUS.unpack(message)
         return self._status
 

@@ -14,7 +14,8 @@ from pathlib import Path as RealPath
 from pathlib import PurePosixPath
 
 from rpm_venv import generations, state, store
-from rpm_venv.errors import VenvError
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import LockError, VenvError
 from rpm_venv.manifest import Finding, Path, compare
 from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts
@@ -70,6 +71,18 @@ def _digest_or_none(file: RealPath) -> str | None:
         return _digest(file)
     except OSError:
         return None
+
+
+def lock(layout: Layout, declaration: Declaration) -> bytes:
+    """The lock that a declaration names, unread; ``LockError`` where there is none."""
+    try:
+        return layout.real(declaration.lock).read_bytes()
+    except OSError as error:
+        raise LockError(
+            f"the lock cannot be read: {error.strerror}",
+            subject=declaration.lock,
+            hint="is it in the package's %files?",
+        ) from error
 
 
 def with_processes(facts: Facts, layout: Layout, path: str) -> Facts:

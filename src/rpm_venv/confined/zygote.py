@@ -95,6 +95,7 @@ def unpack(wheel: int, pipe: int, page: int) -> int:
 def _unpack(wheel: int, pipe: int, page: int) -> None:
     # The last of this process's rights go before it sees the first byte of the wheel.
     shared = wheel_stream.Page(page)
+    os.close(page)
     lockdown.die_with_parent()
     lockdown.limit(_LIMITS)
     lockdown.filter_calls(system_calls.UNPACK)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rpm_venv import choose, fetch, generations, interpreter, lock, occupancy, wheel
+from rpm_venv import fetch, generations, interpreter, lock, occupancy, survey, wheel
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.interpreter import Interpreter
@@ -75,7 +75,7 @@ def _read(context: Context, declaration: Declaration, problems: list[Problem]) -
 def _lock(context: Context, declaration: Declaration) -> lock.Lock:
     if declaration.lock == "-":
         return lock.parse(sys.stdin.buffer.read(), "-")
-    return choose.read_lock(context.layout, declaration)
+    return lock.parse(survey.lock(context.layout, declaration), declaration.lock)
 
 
 def _problem(error: VenvError) -> Problem:

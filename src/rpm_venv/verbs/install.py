@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rpm_venv import apply, choose, interpreter, occupancy, plan, state, survey
+from rpm_venv import apply, interpreter, occupancy, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.report import Context, Report
@@ -22,7 +23,11 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Install; on failure what was live still is, and the state says why."""
     declaration = options.declaration(context.layout, args)
     with apply.exclusive(context.layout):
-        return install(context, declaration)
+        try:
+            return install(context, declaration)
+        except VenvError as error:
+            package = f" ({declaration.package})" if declaration.package else ""
+            raise error.within(f"{declaration.path}{package}") from error
 
 
 def install(context: Context, declaration: Declaration, known: plan.Facts | None = None) -> Report:
@@ -34,8 +39,9 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
     facts = known or survey.facts(layout, declaration.path)
     occupancy.refuse(layout, declaration, facts.live)
     with _failure_kept(context, declaration, facts):
-        lock = choose.read_lock(layout, declaration)
-        wish = plan.Wish(declaration, lock.digest, interpreter.inspect(layout, declaration.python))
+        lock = survey.lock(layout, declaration)
+        digest = hashlib.sha256(lock).hexdigest()
+        wish = plan.Wish(declaration, digest, interpreter.inspect(layout, declaration.python))
         same = plan.unchanged(wish, facts)
         if same is not None:
             if same != facts.before:
@@ -45,6 +51,8 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
                 facts = survey.with_processes(facts, layout, declaration.path)
                 said = apply.apply(context, plan.tidy(same, facts))
             return _report(declaration, same.wanted, changed=False, talk=said)
+        from rpm_venv import choose  # what reads locks and wheels is much, and not needed above
+
         with choose.wheels(context, wish, lock) as chosen:
             facts = survey.with_processes(facts, layout, declaration.path)
             steps = plan.install(wish, chosen, facts)
