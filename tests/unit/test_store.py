@@ -124,6 +124,22 @@ def test_modes_and_times_are_fixed(tmp_path: Path, rich: Layout) -> None:
             assert path.stat().st_mtime_ns == files.MTIME_NS
 
 
+def test_the_bytes_do_not_depend_on_other_wheels(tmp_path: Path, rich: Layout) -> None:
+    others = []
+    for number in range(5):
+        wheel = replace(
+            with_file(f"demo/other{number}.py", _RICH["demo/names.py"] * (number + 1)),
+            version=f"2.{number}",
+            dist_info=f"demo-2.{number}.dist-info",
+            metadata=b"Name: demo\nVersion: 2.%d\n\n" % number,
+        )
+        others.append(wheel.write(tmp_path))
+    together = build(tmp_path / "together", *others, RICH.write(tmp_path))
+    stored = only_object(rich)
+    assert store.read(together, stored.id) == stored
+    assert len(store.ids(together)) == 6
+
+
 def test_many_wheels_at_once(tmp_path: Path) -> None:
     wheels = []
     for number in range(12):
@@ -188,6 +204,7 @@ MISBEHAVIOUR = {
     "[x for x in iter(int, 1)]": r"died while it compiled demo/names.py: (killed by|MemoryError)",
     "while True: pass": r"died while it compiled demo/names.py: killed by SIG(XCPU|KILL)",
     "raise SystemExit('evil \\033[2J')": r"died while it compiled demo/names.py: SystemExit: evil",
+    "raise SystemExit(f'{sum(map(is_open, range(64)))} descriptors')": "SystemExit: 6 descriptors",
     "os._exit(0)": "broke the protocol: it ended too soon",
     "os.write(pipe, b'F' * 99)": "broke the protocol",
     "os.close(pipe)": r"died while it compiled demo/names.py",
@@ -203,6 +220,9 @@ def test_a_child_that_misbehaves_is_refused_with_the_file_it_was_compiling(
         "import os, resource, sys\n"
         f"sys.path[0] = {str(Path(sandbox.__file__).parents[1])!r}\n"
         "from rpm_venv.confined import wheel_stream, zygote\n"
+        "def is_open(descriptor):\n"
+        "    try: return bool(os.fstat(descriptor))\n"
+        "    except OSError: return False\n"
         "def misbehave(source, path):\n"
         f"    if path == 'demo/names.py':\n        {action}\n"
         "    return b''\n"
