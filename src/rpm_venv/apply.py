@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rpm_venv import files, generations, plan, state, store
+from rpm_venv import configuration, files, generations, plan, sandbox, state, store
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
@@ -62,6 +62,8 @@ def _half_way(changed: plan.Step, error: OSError) -> VenvError:
 def exclusive(layout: Layout) -> Iterator[None]:
     """The only call that writes on this machine, with an empty staging directory."""
     with state.locked(layout):
+        for place in (layout.store, layout.envs, layout.state):
+            files.make_directory(place)  # a new one is durable by the first install's syncfs
         files.make_directory(layout.staging, 0o711)
         if os.listdir(layout.staging):
             # A call was killed. It may have made or freed objects; what says so goes last.
@@ -77,8 +79,16 @@ def _clear_staging(layout: Layout) -> None:
 
 
 def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
-    store.build(context.layout, step.sources, step.interpreter, context.progress)
-    return ()
+    missing = store.build(
+        context.layout,
+        step.sources,
+        step.interpreter,
+        context.progress,
+        require_sandbox=configuration.read(context.layout).require_sandbox,
+    )
+    if not missing:
+        return ()
+    return (f"warning: wheels were read with less confinement: {sandbox.lacking(missing)}",)
 
 
 def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, ...]:

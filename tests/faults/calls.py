@@ -61,6 +61,7 @@ BY_DESCRIPTOR = frozenset(
 )  # fmt: skip
 #: Calls that open files, with the position of their flags, and the flags of those that may change.
 OPENING = {"open": 1, "openat": 2}
+FLAGS = {**OPENING, "unlinkat": 2, "renameat2": 4}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 #: Calls that make descriptors of no file: where memory or descriptors run out, they fail too.
 RESOURCES = frozenset(("socketpair", "pipe2", "memfd_create"))

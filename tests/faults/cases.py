@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -98,6 +98,16 @@ class Laboratory:
         """The verb undisturbed."""
         return self._run(scenario, self._fresh(scenario), lambda call: LET, reading=True)
 
+    def record(self, scenario: str) -> list[dict[str, object]]:
+        """The calls of a verb that change files, with paths relative to the system's root."""
+        root = self._fresh(scenario)
+        run = self._run(scenario, root, lambda call: LET)
+        return [
+            {**asdict(call), "paths": [os.path.relpath(path, root) for path in call.paths]}
+            for call in run.calls
+            if call.own and call.paths and not call.paths[0].startswith("/memfd:")
+        ]
+
     def try_(self, case: Case) -> Outcome:
         """Try a case and look at everything that must hold."""
         root = self._fresh(case.scenario)
@@ -122,7 +132,8 @@ class Laboratory:
     def _run(
         self, scenario: str, root: Path, decide: Decide | None, *, reading: bool = False
     ) -> Run:
-        command = self.command(root, systems.named(scenario).words)
+        before = self.templates / scenario / "before"
+        command = self.command(root, systems.words(systems.named(scenario), before))
         say = self.scratch / "said"
         return supervised.run(command, root, decide, say=say, reading=reading)
 

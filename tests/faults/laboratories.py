@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.faults import systems
 from tests.faults.cases import Case, Outcome
+from tests.faults.supervised import Call
 from tests.faults.systems import Command, Scenario
 
 WORKERS = 2
@@ -64,7 +65,7 @@ class Laboratories:
             self.call(root, *words)
         systems.spoil(scenario, root)
         systems.copy(root, place / "after")
-        self.call(place / "after", *scenario.words)
+        self.call(place / "after", *systems.words(scenario, root))
 
     def call(self, root: Path, *words: str) -> None:
         """Call the command, undisturbed; it must succeed."""
@@ -95,6 +96,15 @@ class Laboratories:
     def trace(self, scenario: str) -> list[tuple[str, bool, bool]]:
         """The calls of a scenario's verb: name, whether it is its own, whether it changes files."""
         return [(name, own, changes) for name, own, changes in self._ask({"trace": scenario})]
+
+    def record(self, scenario: str) -> list[Call]:
+        """The calls of a scenario's verb that change files, with paths relative to the root."""
+        calls = self._ask({"record": scenario})
+        return [Call(**{**call, "paths": tuple(call["paths"])}) for call in calls]
+
+    def template(self, scenario: str, when: str) -> Path:
+        """A scenario's system ``before`` or ``after`` its verb."""
+        return self.top / "templates" / scenario / when
 
     def try_all(self, cases: Iterable[Case]) -> Iterator[Outcome]:
         """Try cases, as many at a time as there are workers."""

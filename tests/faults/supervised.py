@@ -35,15 +35,17 @@ _DEADLINE = 60.0  # seconds; a run takes half of one
 
 @dataclass(frozen=True)
 class Call:
-    """One call: its name, the files it is about, its flags where it opens one.
+    """One call: its name, the files it is about, its flags where it has some.
 
-    ``own`` tells whether it is made by the supervised process itself, not by one that it started.
+    ``text`` is what a link is made to lead to. ``own`` tells whether it is made by the supervised
+    process itself, not by one that it started.
     """
 
     name: str
     paths: tuple[str, ...]
     flags: int = 0
     own: bool = True
+    text: str = ""
 
     @property
     def changes(self) -> bool:
@@ -227,10 +229,12 @@ class _Supervision:
             paths = tuple(self._paths(thread, name, arguments))
         except OSError:
             return None
-        if own and not all(path.startswith((self._root + "/", "/memfd:")) for path in paths):
+        places = (self._root + "/", "/memfd:")
+        if own and not all(f"{path}/".startswith(places) for path in paths):
             return None
-        flags = arguments[calls.OPENING[name]] if name in calls.OPENING else 0
-        return Call(name, paths, flags & 0xFFFFFFFF, own)
+        flags = arguments[calls.FLAGS[name]] if name in calls.FLAGS else 0
+        leads_to = _string(thread, arguments[0]) if name.startswith("symlink") else ""
+        return Call(name, paths, flags & 0xFFFFFFFF, own, leads_to)
 
     def _paths(self, thread: int, name: str, arguments: Sequence[int]) -> Iterator[str]:
         def descriptor(number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -176,8 +177,6 @@ def _names(directory: Path) -> list[str]:
 
 
 def _objects(generation: Path) -> set[str]:
-    import json
-
     described = json.loads((generation / ".rpm-venv/generation.json").read_text())
     tag = described["tag"]
     return {f"{wheel['sha256']}-{tag}" for wheel in described["distributions"]}
@@ -188,7 +187,8 @@ class Scenario:
     """A verb on a system: its name, the words, and the words that make the system before it.
 
     ``prepare`` are calls made one after the other; ``spoil`` are files below the live generation
-    that are damaged then, in the environment and in the store alike.
+    that are damaged then, in the environment and in the store alike; with ``drop_kept`` the state no
+    longer asks for the generations before. ``OTHER`` in the words stands for the one not live.
     """
 
     name: str
@@ -196,6 +196,7 @@ class Scenario:
     prepare: Sequence[tuple[str, ...]] = ()
     spoil: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    drop_kept: bool = False
 
 
 SCENARIOS = (
@@ -208,6 +209,8 @@ SCENARIOS = (
     Scenario("beside", install(2), (install(1, OTHER),)),
     Scenario("remove", ("remove", PATH), (install(1), install(2))),
     Scenario("remove-beside", ("remove", PATH), (install(1), install(1, OTHER))),
+    Scenario("rollback", ("rollback", PATH, "OTHER"), (install(1), install(2))),
+    Scenario("gc", ("gc",), (install(1), install(2)), drop_kept=True),
     Scenario(
         "repair",
         ("repair", PATH),
@@ -234,6 +237,19 @@ def spoil(scenario: Scenario, root: Path) -> None:
         (found,) = top.glob(pattern)
         with found.open("a") as file:
             file.write("# damaged\n")
+    if scenario.drop_kept:
+        (state,) = (root / _HOME / "state").iterdir()
+        known = json.loads(state.read_text())
+        state.write_text(json.dumps({**known, "kept": [known["wanted"]]}))
+
+
+def words(scenario: Scenario, root: Path) -> tuple[str, ...]:
+    """The words of a scenario's call on a system that is prepared for it."""
+    if "OTHER" not in scenario.words:
+        return scenario.words
+    link = Path(os.readlink(root / PATH[1:]))
+    (other,) = set(os.listdir(root / str(link.parent)[1:])) - {link.name}
+    return tuple(other if word == "OTHER" else word for word in scenario.words)
 
 
 def named(name: str) -> Scenario:

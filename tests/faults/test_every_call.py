@@ -25,7 +25,7 @@ FAULTS = [("KILL", False), *((error, again) for error in ERRORS for again in (Fa
 #: Every how many calls a fault is tried in the sample.
 EVERY_KILL = {"upgrade": 1, "remove": 1, "back": 1}
 OTHER_KILLS = 9
-ERRORS_EVERY = 40
+ERRORS_EVERY = 60
 
 
 def step(scenario: str, fault: str) -> int:

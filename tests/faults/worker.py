@@ -33,8 +33,10 @@ def main(number: str, top: str) -> None:
         laboratory = Laboratory(Path(top, "templates"), scratch, _forked)
     for line in sys.stdin:
         question = json.loads(line)
-        if "trace" in question:
-            answer: object = [
+        if "record" in question:
+            answer: object = laboratory.record(question["record"])
+        elif "trace" in question:
+            answer = [
                 [call.name, call.own, call.changes]
                 for call in laboratory.trace(question["trace"]).calls
             ]
