@@ -1,0 +1,56 @@
+"""The administrator's configuration: what is in it, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import configuration
+from rpm_venv.configuration import Configuration
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import Layout
+
+
+def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
+    assert configuration.read(Layout(tmp_path)) == Configuration(require_sandbox=False)
+
+
+def test_the_file_of_the_root_is_read(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/rpm-venv.conf").write_text("# safe\n\nrequire-sandbox = yes\n")
+    assert configuration.read(Layout(tmp_path)) == Configuration(require_sandbox=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", False), ("require-sandbox=on", True), ("require-sandbox = No", False), ("  # x", False)],
+)
+def test_values(text: str, expected: bool) -> None:
+    assert configuration.parse(text.encode()).require_sandbox is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["require-sandbox", "require_sandbox = yes", "require-sandbox = maybe", "[main]",
+     "require-sandbox = yes # certainly", "\x1b[2J = yes"],
+)  # fmt: skip
+def test_a_setting_that_is_not_understood_is_an_error(text: str) -> None:
+    with pytest.raises(VenvError) as caught:
+        configuration.parse(text.encode())
+    (problem,) = caught.value.problems
+    assert problem.where == "line 1"
+    assert problem.message.isprintable()
+
+
+def test_all_problems_are_named(tmp_path: Path) -> None:
+    text = b"require-sandbox = yes\nrequire-sandbox = no\nx = y\n\xff\n"
+    with pytest.raises(VenvError) as caught:
+        configuration.parse(text)
+    assert [problem.where for problem in caught.value.problems] == ["line 2", "line 3", "line 4"]
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "etc/rpm-venv.conf").mkdir(parents=True)
+    with pytest.raises(VenvError, match="cannot be read"):
+        configuration.read(Layout(tmp_path))
