@@ -48,7 +48,7 @@ def _environment(python: Path, name: str) -> Path:
     place = TREE / "build" / f"venv-{name}"
     if not (place / "ready").exists():
         subprocess.run([python, "-m", "venv", "--clear", place], check=True)
-        pip = [place / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-q"]
+        pip = [str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q"]
         needed = ["packaging>=26", "tomli; python_version < '3.11'", "pytest", "hypothesis"]
         subprocess.run([*pip, "install", *needed], check=True)
         (place / "ready").touch()
@@ -65,7 +65,7 @@ def main() -> int:
         version = subprocess.run([python, "--version"], capture_output=True, text=True).stdout
         print(f"unit tests under {version.strip()}", flush=True)
         runner = _environment(python, version.split()[-1])
-        command = [runner, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
+        command = [str(runner), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
         environment = dict(os.environ, PYTHONPATH=str(TREE / "src"))
         status = subprocess.run(command, cwd=TREE, env=environment).returncode or status
     return status
