@@ -33,7 +33,10 @@ def _found() -> dict[tuple[int, int], Path]:
 
 
 def _answers(file: Path) -> bool:
-    return subprocess.run([file, "-c", "import venv"], capture_output=True).returncode == 0
+    return (
+        subprocess.run([file, "-c", "import venv"], check=False, capture_output=True).returncode
+        == 0
+    )
 
 
 def _installed_by_uv(version: str) -> Path:
@@ -62,12 +65,15 @@ def main() -> int:
     newest = found[newest_version] if newest_version else _installed_by_uv("3.13")
     status = 0
     for python in (oldest, newest):
-        version = subprocess.run([python, "--version"], capture_output=True, text=True).stdout
+        asked = [python, "--version"]
+        version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
         print(f"unit tests under {version.strip()}", flush=True)
         runner = _environment(python, version.split()[-1])
         command = [str(runner), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
         environment = dict(os.environ, PYTHONPATH=str(TREE / "src"))
-        status = subprocess.run(command, cwd=TREE, env=environment).returncode or status
+        status = (
+            subprocess.run(command, cwd=TREE, env=environment, check=False).returncode or status
+        )
     return status
 
 
