@@ -65,7 +65,7 @@ def main() -> int:
     newest = found[newest_version] if newest_version else _installed_by_uv("3.13")
     status = 0
     for python in (oldest, newest):
-        asked = [python, "--version"]
+        asked = [str(python), "--version"]
         version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
         print(f"unit tests under {version.strip()}", flush=True)
         runner = _environment(python, version.split()[-1])
