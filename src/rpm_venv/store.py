@@ -107,6 +107,7 @@ def _build(
         batch = Batch(staging, missing, interpreter, progress)
         names = batch.build(require_sandbox)
         files.syncfs(staging)
+        drop(layout, names)  # what is left of objects that were damaged or half dropped
         for name in names:
             os.rename(staging / name, layout.object(name))
         files.fsync_dir(layout.store)

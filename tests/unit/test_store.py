@@ -266,6 +266,16 @@ def test_a_damaged_description_is_an_error_with_a_way_out(rich: Layout) -> None:
         store.read(rich, name)
 
 
+def test_an_object_that_is_not_whole_is_built_again(tmp_path: Path, rich: Layout) -> None:
+    stored = only_object(rich)
+    (rich.object(stored.id) / "object.json").unlink()
+    (rich.object(stored.id) / "site/demo/names.py").write_text("tampered with")
+    build(rich.root, RICH.write(tmp_path))
+    assert only_object(rich) == stored
+    assert b"def name_1" in (rich.object(stored.id) / "site/demo/names.py").read_bytes()
+    assert list(rich.staging.iterdir()) == []
+
+
 def test_an_empty_store_has_no_objects(tmp_path: Path) -> None:
     assert store.ids(Layout(tmp_path)) == ()
     assert store.build(Layout(tmp_path), [], running_interpreter(), lambda _: None) == ()
