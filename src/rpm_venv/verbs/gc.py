@@ -6,7 +6,7 @@ import argparse
 
 from rpm_venv import apply, generations, plan, state, survey
 from rpm_venv.errors import VenvError
-from rpm_venv.report import Context, Report
+from rpm_venv.report import DONE, FAILED, Context, Report
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Remove generations that are neither kept nor in use, and objects that none refers to.
 
     What a killed call left goes as well. An environment whose state is lost keeps everything.
+    Exit 1 where something could not be removed or told apart, and a line for it.
     """
     del args
     layout = context.layout
@@ -37,4 +38,5 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         data={"dropped": dropped},
         text=tuple(f"dropped {path} {name}" for path, names in dropped.items() for name in names),
         talk=tuple(said),
+        exit_code=FAILED if said else DONE,
     )
