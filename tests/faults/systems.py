@@ -187,8 +187,8 @@ class Scenario:
     """A verb on a system: its name, the words, and the words that make the system before it.
 
     ``prepare`` are calls made one after the other; ``spoil`` are files below the live generation
-    that are damaged then, in the environment and in the store alike; with ``drop_kept`` the state no
-    longer asks for the generations before. ``OTHER`` in the words stands for the one not live.
+    that are damaged then, in the environment and in the store alike; with ``drop_kept`` the state
+    no longer asks for the generations before. ``OTHER`` in the words is the one that is not live.
     """
 
     name: str
