@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import pytest
 
 from rpm_venv import sandbox
 from rpm_venv.errors import SandboxError
+from rpm_venv.paths import Layout
 from tests.hostile import probe
-from tests.hostile.building import running_interpreter
+from tests.hostile.building import leftovers, running_interpreter
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -236,3 +239,82 @@ def test_a_talkative_program_does_not_fill_memory(place: Path) -> None:
     done = run(place, "head -c 5000000 /dev/zero; echo end")
     assert len(done.stdout) == 1 << 20
     assert done.stdout.endswith("end\n")
+
+
+#: Builds with a reader that never comes to an end, and says so when it has begun.
+ENDLESS = """
+import sys
+from pathlib import Path
+from tests.hostile.building import build
+from rpm_venv.confined import zygote
+zygote.__file__ = sys.argv[3]
+build(Path(sys.argv[2]), Path(sys.argv[1]))
+"""
+
+
+def endless(tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A build whose confined child loops for ever, and the session of that child."""
+    script = tmp_path / "zygote.py"
+    script.write_text(
+        "import os, sys\n"
+        f"open({str(tmp_path / 'session')!r}, 'w').write(str(os.getsid(0)))\n"
+        f"sys.path[0] = {str(TREE / 'src')!r}\n"
+        "from rpm_venv.confined import wheel_stream, zygote\n"
+        "def loop(source, path):\n    while True: pass\n"
+        "wheel_stream.byte_code = loop\n"
+        "zygote.main(int(sys.argv[1]), [int(each) for each in sys.argv[2:]])\n"
+    )
+    wheel = Wheel().write(tmp_path)
+    command = [sys.executable, "-c", ENDLESS, str(wheel), str(tmp_path / "root"), str(script)]
+    process = subprocess.Popen(
+        command, env=environment(), stderr=subprocess.PIPE, start_new_session=True
+    )
+    deadline = time.monotonic() + 30
+    while len(_processes_of(tmp_path)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)  # the zygote, its worker and the child
+    assert len(_processes_of(tmp_path)) == 3
+    return process, int((tmp_path / "session").read_text())
+
+
+def _processes_of(tmp_path: Path) -> list[str]:
+    """The processes of the session that a zygote began."""
+    if not (tmp_path / "session").exists() or not (tmp_path / "session").read_text():
+        return []
+    session = (tmp_path / "session").read_text()
+    listed = subprocess.run(["ps", "-s", session, "-o", "pid,stat"], capture_output=True, text=True,
+                            check=False).stdout.splitlines()[1:]  # fmt: skip
+    return [line for line in listed if "Z" not in line.split()[1]]
+
+
+def _wait_until_gone(tmp_path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while _processes_of(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("whom", ["process", "group"])
+def test_an_interrupted_build_leaves_no_process_and_no_file(tmp_path: Path, whom: str) -> None:
+    process, _ = endless(tmp_path)
+    (os.kill if whom == "process" else os.killpg)(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert said.strip().endswith(b"KeyboardInterrupt")
+    _wait_until_gone(tmp_path)
+    assert leftovers(Layout(tmp_path / "root")) == []
+
+
+def test_a_killed_build_takes_its_children_with_it(tmp_path: Path) -> None:
+    process, _ = endless(tmp_path)
+    process.kill()
+    process.communicate(timeout=20)
+    _wait_until_gone(tmp_path)
+
+
+def test_a_killed_zygote_ends_the_build(tmp_path: Path) -> None:
+    process, session = endless(tmp_path)
+    os.kill(session, signal.SIGKILL)
+    _, said = process.communicate(timeout=20)
+    assert b"the process that makes confined children is gone" in said
+    _wait_until_gone(tmp_path)
+    assert leftovers(Layout(tmp_path / "root")) == []
