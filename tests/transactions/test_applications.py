@@ -68,19 +68,3 @@ def test_install_run_upgrade_downgrade_reinstall_undo_and_erase(
     assert host.rpm("-V", real.name).output == ""
     host.dnf("remove", real.name)
     assert leftovers() == {}
-
-
-def test_two_applications_with_different_pandas_live_side_by_side(
-    host: Host, build: Build, leftovers: Leftovers
-) -> None:
-    wheels = {"report-old": real_wheels("pandas"), "report-new": real_wheels("pandas-new")}
-    host.publish(
-        *(build(Application(name, "1", f"/opt/{name}/penv", wheels[name])) for name in wheels)
-    )
-    host.dnf("install", *wheels)
-    print_version = "import pandas; print(pandas.__version__)"
-    for name, some in wheels.items():
-        said = host.run(f"/opt/{name}/penv/bin/python", "-c", print_version, user=65534)
-        assert said.stdout.strip() == _locked_version(some, "pandas")
-    host.dnf("remove", *wheels)
-    assert leftovers() == {}

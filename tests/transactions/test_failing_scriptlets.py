@@ -109,6 +109,20 @@ def test_on_erase(
     assert bool(leftovers()) == bool(installed)
 
 
+def test_an_old_version_that_would_not_leave_leaves_the_environment_when_it_goes(
+    host: Host, build: Build
+) -> None:
+    """Both versions are in the database; the administrator erases the old one by force."""
+    _install_first(host, build, **{"%preun": "exit 1"})
+    package = build(tiny_application("2"))
+    host.publish(package)
+    host.rpm("-U", host.repository_path(package), check=False)
+    assert _versions(host) == ["1", "2"]
+    host.rpm("-e", "--nopreun", "app1-1-1")
+    assert (_versions(host), answer(host)) == (["2"], "app1 2")
+    assert host.rpm("-V", "app1").output == ""
+
+
 @pytest.mark.parametrize("scriptlet", ["%pretrans", "%pre"])
 def test_a_package_that_is_refused_does_not_hold_others_up(
     host: Host, build: Build, scriptlet: str

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.host import Host
-from tests.host.applications import answer, tiny_application
+from tests.host.applications import Application, answer, tiny_application
 from tests.transactions.conftest import Build, Leftovers
 
 
@@ -47,23 +47,61 @@ def test_one_package_has_several_environments(
     assert leftovers() == {}
 
 
-def test_the_environment_of_a_subpackage(
-    host: Host, build_host: Host, leftovers: Leftovers
-) -> None:
-    application = tiny_application(
-        sections={"": "%package web\nSummary: A part\n%description web\n%{summary}.\n"}
-    )
-    spec = application.spec()
+def test_an_environment_that_a_new_version_drops_goes(host: Host, build: Build) -> None:
+    lock = "-r %{_datadir}/app1/requirements.txt -w %{_datadir}/app1/wheels -o"
+    two = {
+        "%post": f"%venv_install {lock} /opt/app1/second",
+        "%postun": "%venv_remove /opt/app1/second",
+    }
+    host.publish(build(tiny_application("1", sections=two)), build(tiny_application("2")))
+    host.dnf("install", "app1-1")
+    assert answer(host, "/opt/app1/second") == "app1 1"
+    host.dnf("upgrade")
+    assert answer(host) == "app1 2"
+    assert sorted(_environments(host)) == ["/opt/app1/penv"]
+    assert not host.exists("/opt/app1/second")
+
+
+def _in_subpackage(application: Application) -> str:
+    """The spec file with everything of the environment in the subpackage ``web``."""
+    spec = application.but(
+        sections={
+            **application.sections,
+            "": "%package web\nSummary: A part\n%description web\n%{summary}.\n",
+        }
+    ).spec()
     for section in ("%post", "%postun", "%verifyscript", "%files"):
         spec = spec.replace(f"\n{section}\n", f"\n{section} web\n")
     for macro in ("%venv_install", "%venv_remove"):
-        spec = spec.replace(macro, f"{macro} -n app1-web")
-    (package,) = build_host.build(spec, application.all_sources())
-    host.publish(package)
+        spec = spec.replace(macro, f"{macro} -n {application.name}-web")
+    return spec
+
+
+def test_the_environment_of_a_subpackage(
+    host: Host, build_host: Host, leftovers: Leftovers
+) -> None:
+    application = tiny_application()
+    host.publish(*build_host.build(_in_subpackage(application), application.all_sources()))
     host.dnf("install", "app1-web")
     assert answer(host) == "app1 1"
     assert _environments(host)["/opt/app1/penv"]["package"] == "app1-web-1-1.noarch"
     host.dnf("remove", "app1-web")
+    assert leftovers() == {}
+
+
+def test_an_environment_that_a_subpackage_takes_over_is_kept(
+    host: Host, build: Build, build_host: Host, leftovers: Leftovers
+) -> None:
+    host.publish(build(tiny_application("1")))
+    host.dnf("install", "app1")
+    application = tiny_application("2")
+    spec = f"{_in_subpackage(application)}\n%files\n"
+    spec = spec.replace("%package web\n", "Requires: app1-web = %{version}\n\n%package web\n")
+    host.publish(*build_host.build(spec, application.all_sources()))
+    host.dnf("upgrade")
+    assert answer(host) == "app1 2"
+    assert _environments(host)["/opt/app1/penv"]["package"] == "app1-web-2-1.noarch"
+    host.dnf("remove", "app1", "app1-web")
     assert leftovers() == {}
 
 
