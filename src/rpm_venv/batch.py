@@ -146,7 +146,9 @@ def _one_error(errors: Sequence[WheelError]) -> WheelError:
     if len(errors) == 1:
         return errors[0]
     problems = [
-        Problem(problem.message, f"{error.subject}: {problem.where}", problem.hint)
+        Problem(
+            problem.message, ": ".join(filter(None, (error.subject, problem.where))), problem.hint
+        )
         for error in sorted(errors, key=lambda error: error.subject)
         for problem in error.problems or (Problem(error.message),)
     ]

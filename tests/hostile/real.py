@@ -14,8 +14,9 @@ from pathlib import Path
 
 from rpm_venv import wheel
 from rpm_venv.confined import protocol
-from rpm_venv.confined.archive import Archive, Refused
+from rpm_venv.confined.archive import Archive
 from rpm_venv.confined.contents import Contents
+from rpm_venv.confined.members import Refused
 from rpm_venv.wheel import WheelName
 
 

@@ -285,6 +285,10 @@ STRUCTURES: dict[str, tuple[Input, str]] = {
         _structure(members=[Member(b"hidden.py", in_directory=False), *Wheel().archive().members]),
         "does not begin with its first member",
     ),
+    "two end records that disagree": (
+        _structure(zip64=True, short_count=1),
+        "end records disagree",
+    ),
     "member in the middle not in the directory": (
         _structure(
             members=[

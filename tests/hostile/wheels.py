@@ -64,6 +64,7 @@ class Archive:
     directory_offset: int | None = None
     disks: tuple[int, int] = (0, 0)
     zip64: bool = False
+    short_count: int | None = None
 
     def to_bytes(self) -> bytes:
         body = bytearray(self.before)
@@ -83,7 +84,8 @@ class Archive:
             body += struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count,
                                 len(directory), offset)  # fmt: skip
             body += struct.pack("<4sLQL", b"PK\6\7", 0, here, 1)
-            count = offset = 0xFFFF
+            count = 0xFFFF if self.short_count is None else self.short_count
+            offset = 0xFFFFFFFF
         body += struct.pack(
             "<4s4H2LH", b"PK\5\6", *self.disks, count, count, len(directory), offset,
             len(self.comment),

@@ -7,53 +7,16 @@ is part of exactly one member, of the central directory, or of the record at the
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from rpm_venv.confined import protocol
+from rpm_venv.confined import members, protocol
+from rpm_venv.confined.members import CENTRAL, DEFLATED, FULL, MAX_LOCAL, Member, Refused
 
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
-_CENTRAL = struct.Struct("<4sBBHHH4x3L5H2L")
-_LOCAL = struct.Struct("<4sHHH4x3L2H")
-
-_STORED, _DEFLATED = 0, 8
-_HAS_DESCRIPTOR, _UTF8 = 1 << 3, 1 << 11
-_HARMLESS_FLAGS = 0b110 | _HAS_DESCRIPTOR | _UTF8  # 0b110: how hard the compressor tried
-_FULL = 0xFFFFFFFF
-_ZIP64, _UNICODE_PATH = 0x0001, 0x7075
-_DOS_DIRECTORY = 0x10
-
-
-class Refused(Exception):
-    """The archive, or one member, is not what a wheel may be."""
-
-    def __init__(self, message: str, where: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-
-
-class Member(NamedTuple):
-    """One file or directory of the archive, as its central directory has it."""
-
-    name: str
-    raw_name: bytes
-    executable: bool
-    flags: int
-    method: int
-    crc: int
-    packed: int
-    size: int
-    offset: int
-
-    @property
-    def is_directory(self) -> bool:
-        return self.name.endswith("/")
 
 
 class Archive:
@@ -87,7 +50,11 @@ class Archive:
         if locator_start >= 0:
             locator = os.pread(self._descriptor, _END64_LOCATOR.size, locator_start)
             if locator.startswith(b"PK\6\7"):
+                short = ((count, 0xFFFF), (size, FULL), (offset, FULL))
                 count, size, offset, end = self._end64_record(locator, locator_start)
+                for (value, saturated), long in zip(short, (count, size, offset)):
+                    if value not in (saturated, long):
+                        raise Refused("the two end records disagree")
         if offset + size != end:
             raise Refused("the central directory does not end where the end record begins")
         if count > protocol.MAX_FILES or size > count * 3000:
@@ -107,29 +74,29 @@ class Archive:
         return count, size, offset, start
 
     def _central_directory(self, directory: bytes, count: int) -> list[Member]:
-        members = []
+        found = []
         position = 0
         for _ in range(count):
-            fields = directory[position : position + _CENTRAL.size]
-            if len(fields) < _CENTRAL.size or not fields.startswith(b"PK\1\2"):
+            fields = directory[position : position + CENTRAL.size]
+            if len(fields) < CENTRAL.size or not fields.startswith(b"PK\1\2"):
                 raise Refused("the central directory is malformed")
-            values = _CENTRAL.unpack(fields)
+            values = CENTRAL.unpack(fields)
             lengths = values[9:12]
-            names_start = position + _CENTRAL.size
+            names_start = position + CENTRAL.size
             position = names_start + sum(lengths)
             if position > len(directory):
                 raise Refused("the central directory is cut off")
             raw_name = directory[names_start : names_start + lengths[0]]
             extra = directory[names_start + lengths[0] : position - lengths[2]]
             try:
-                members.append(_member(values, raw_name, extra))
-                self._starts.append(members[-1].offset)
+                found.append(members.from_directory(values, raw_name, extra))
+                self._starts.append(found[-1].offset)
             except Refused as refused:
                 self.problems.append(refused)
                 self._starts.append(values[-1])
         if position != len(directory):
             raise Refused("the central directory has more in it than it counts")
-        return members
+        return found
 
     def _member_ends(self) -> dict[int, int]:
         """Where each member's bytes end, by where they begin: where the next member's begin."""
@@ -138,6 +105,8 @@ class Archive:
             raise Refused("two members share their bytes")
         if (starts[0] if starts else self._members_end) != 0:
             raise Refused("the archive does not begin with its first member")
+        if starts and starts[-1] >= self._members_end:
+            raise Refused("a member begins where there are no more")
         return dict(zip(starts, [*starts[1:], self._members_end]))
 
     def _check_sizes(self) -> None:
@@ -157,10 +126,10 @@ class Archive:
         if length > protocol.CHUNK + protocol.MAX_PAYLOAD:
             raise Refused("the local header and the central directory disagree", member.name)
         span = os.pread(self._descriptor, length, member.offset)
-        start, end = _local_data(member, span[: _LOCAL.size + 2 * 0xFFFF])
-        _check_tail(member, span[end:])
+        start, end = members.local_data(member, span[:MAX_LOCAL])
+        members.check_tail(member, span[end:])
         data = span[start:end]
-        if member.method == _DEFLATED:
+        if member.method == DEFLATED:
             inflater = zlib.decompressobj(-15)
             data = _inflate(inflater, data, member.size + 1, member)
             if not inflater.eof or inflater.unused_data:
@@ -171,8 +140,8 @@ class Archive:
 
     def chunks(self, member: Member) -> Iterator[bytes]:
         """The bytes of a member in pieces; ``Refused`` at the latest after the last piece."""
-        head = os.pread(self._descriptor, _LOCAL.size + 2 * 0xFFFF, member.offset)
-        start, end = _local_data(member, head)
+        head = os.pread(self._descriptor, MAX_LOCAL, member.offset)
+        start, end = members.local_data(member, head)
         crc = size = 0
         for data in self._unpacked(member, member.offset + start):
             size += len(data)
@@ -185,11 +154,11 @@ class Archive:
         tail = self._ends[member.offset] - member.offset - end
         if not 0 <= tail <= 24:
             raise Refused("bytes that belong to no member follow", member.name)
-        _check_tail(member, os.pread(self._descriptor, tail, member.offset + end))
+        members.check_tail(member, os.pread(self._descriptor, tail, member.offset + end))
 
     def _unpacked(self, member: Member, position: int) -> Iterator[bytes]:
         left = member.packed
-        inflater = zlib.decompressobj(-15) if member.method == _DEFLATED else None
+        inflater = zlib.decompressobj(-15) if member.method == DEFLATED else None
         while left:
             data = os.pread(self._descriptor, min(protocol.CHUNK, left), position)
             if not data:
@@ -210,115 +179,6 @@ class Archive:
                 if not data:
                     raise Refused("the compressed data is cut off", member.name)
                 yield data
-
-
-def _member(values: tuple[int, ...], raw_name: bytes, extra: bytes) -> Member:
-    _, _, _, _, flags, method, crc, packed, size, _, _, _, disk, _, attributes, offset = values
-    where = raw_name.decode("utf-8", "backslashreplace")
-    name = _decode(raw_name, flags, where)
-    if flags & ~_HARMLESS_FLAGS:
-        encrypted = flags & 0b1000001
-        raise Refused("encrypted" if encrypted else f"unknown zip flags {flags:#x}", where)
-    if method not in (_STORED, _DEFLATED):
-        raise Refused(f"compression method {method}; only stored and deflated are accepted", where)
-    blocks = _extra_blocks(extra, where)
-    if _UNICODE_PATH in blocks:
-        raise Refused("the member has a second name in an extra field", where)
-    size, packed, offset = _zip64(blocks, (size, packed, offset), where)
-    if disk not in (0, 0xFFFF):
-        raise Refused("the member is in another part of the archive", where)
-    if method == _STORED and size != packed:
-        raise Refused("stored, and yet packed and unpacked sizes differ", where)
-    if size > protocol.MAX_FILE:
-        raise Refused(f"{size} bytes; the limit of one file is {protocol.MAX_FILE}", where)
-    mode = attributes >> 16
-    _check_type(name, mode, attributes, size, where)
-    executable = stat.S_ISREG(mode) and bool(mode & 0o111)
-    return Member(name, raw_name, executable, flags, method, crc, packed, size, offset)
-
-
-def _decode(raw_name: bytes, flags: int, where: str) -> str:
-    if b"\0" in raw_name:
-        raise Refused("the name has a control character in it", where)
-    if not flags & _UTF8 and not raw_name.isascii():
-        raise Refused("the name is not ASCII and not marked as UTF-8", where)
-    try:
-        return raw_name.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refused("the name has bytes that are not UTF-8 in it", where) from None
-
-
-def _check_type(name: str, mode: int, attributes: int, size: int, where: str) -> None:
-    kind = stat.S_IFMT(mode)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        words = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-        raise Refused(f"{words.get(kind, 'a device')}, not a file", where)
-    says_directory = kind == stat.S_IFDIR or (kind == 0 and attributes & _DOS_DIRECTORY)
-    if name.endswith("/"):
-        if kind == stat.S_IFREG or size:
-            raise Refused("named as a directory, but has the type or the content of a file", where)
-    elif says_directory:
-        raise Refused("a directory by type, a file by name", where)
-
-
-def _extra_blocks(extra: bytes, where: str) -> dict[int, bytes]:
-    blocks: dict[int, bytes] = {}
-    while extra:
-        if len(extra) < 4:
-            raise Refused("an extra field is malformed", where)
-        kind, length = struct.unpack_from("<HH", extra)
-        if len(extra) < 4 + length or kind in blocks:
-            raise Refused("an extra field is malformed", where)
-        blocks[kind] = extra[4 : 4 + length]
-        extra = extra[4 + length :]
-    return blocks
-
-
-def _zip64(blocks: dict[int, bytes], values: tuple[int, ...], where: str) -> list[int]:
-    """The 32-bit values, with those that say so replaced by the zip64 field's, in its order."""
-    field = blocks.get(_ZIP64, b"")
-    found = []
-    for value in values:
-        if value == _FULL and _ZIP64 in blocks:
-            if len(field) < 8:
-                raise Refused("the zip64 field is too short", where)
-            value = int.from_bytes(field[:8], "little")  # noqa: PLW2901
-            field = field[8:]
-        found.append(value)
-    return found
-
-
-def _local_data(member: Member, head: bytes) -> tuple[int, int]:
-    """Where the packed data begins and ends after the member's offset; checks the local header."""
-    if len(head) < _LOCAL.size or not head.startswith(b"PK\3\4"):
-        raise Refused("there is no local header where the central directory says", member.name)
-    _, _, flags, method, crc, packed, size, name_length, extra_length = _LOCAL.unpack_from(head)
-    names_end = _LOCAL.size + name_length
-    start = names_end + extra_length
-    differ = head[_LOCAL.size : names_end] != member.raw_name or len(head) < start
-    differ = differ or method != member.method or flags & _HARMLESS_FLAGS != member.flags
-    blocks = _extra_blocks(head[names_end:start], member.name)
-    size, packed = _zip64(blocks, (size, packed), member.name)
-    claims = (crc, packed, size)
-    if claims != (member.crc, member.packed, member.size) and not (
-        flags & _HAS_DESCRIPTOR
-        and (claims == (0, 0, 0) or (crc, packed, size) == (0, _FULL, _FULL))
-    ):
-        differ = True
-    if differ or flags & ~_HARMLESS_FLAGS or _UNICODE_PATH in blocks:
-        raise Refused("the local header and the central directory disagree", member.name)
-    return start, start + member.packed
-
-
-def _check_tail(member: Member, tail: bytes) -> None:
-    """Between a member and the next there is its data descriptor, if it has one, and nothing."""
-    expected = {b""}
-    if member.flags & _HAS_DESCRIPTOR:
-        short = struct.pack("<LLL", member.crc, member.packed & _FULL, member.size & _FULL)
-        long = struct.pack("<LQQ", member.crc, member.packed, member.size)
-        expected = {short, b"PK\7\x08" + short, long, b"PK\7\x08" + long}
-    if tail not in expected:
-        raise Refused("bytes that belong to no member follow", member.name)
 
 
 def _inflate(inflater: zlib._Decompress, data: bytes, limit: int, member: Member) -> bytes:

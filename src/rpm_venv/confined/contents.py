@@ -6,7 +6,8 @@ import json
 from typing import NamedTuple
 
 from rpm_venv.confined import dist_info, names, protocol
-from rpm_venv.confined.archive import Archive, Member, Refused
+from rpm_venv.confined.archive import Archive
+from rpm_venv.confined.members import Member, Refused
 
 #: In dist-info, what an installer writes; a wheel that brings one speaks for somebody else.
 _INSTALLERS_OWN = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")

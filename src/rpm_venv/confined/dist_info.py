@@ -12,7 +12,7 @@ import csv
 from typing import NamedTuple
 
 from rpm_venv.confined import protocol
-from rpm_venv.confined.archive import Refused
+from rpm_venv.confined.members import Refused
 
 #: May be listed in RECORD without a hash, or not at all: RECORD itself, and what signs it.
 UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER, source_hash
 
 from rpm_venv.confined import names, protocol
-from rpm_venv.confined.archive import Archive, Member, Refused
+from rpm_venv.confined.archive import Archive
 from rpm_venv.confined.contents import Contents, Place
+from rpm_venv.confined.members import Member, Refused
 
 _UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: valid for ever, never compared to the source
 _FLUSH = 1 << 18

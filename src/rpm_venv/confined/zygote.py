@@ -86,8 +86,9 @@ def unpack(wheel: int, pipe: int, page: int) -> int:
         _unpack(wheel, pipe, page)
     except BrokenPipeError:
         return 1  # root has heard enough
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        # In one write, so that what several children say at once does not mix.
+        os.write(2, f"{type(error).__name__}: {error}\n".encode("utf-8", "replace")[:500])
         return 1
     return 0
 
