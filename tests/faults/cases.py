@@ -11,18 +11,19 @@ from functools import cache
 from pathlib import Path
 
 from tests.faults import supervised, systems
-from tests.faults.supervised import KILL, LET, Call, Decide, Run
+from tests.faults.supervised import INTERRUPT, KILL, LET, Call, Decide, Run
 from tests.faults.systems import Live, Snapshot
 
 ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS", "ENOMEM")
+SIGNALS = ("KILL", "INTERRUPT")
 
 
 @dataclass(frozen=True)
 class Case:
     """What goes wrong: a fault at the N-th call (from 1), once or from then on.
 
-    ``fault`` is ``KILL`` or the name of an errno; ``children`` counts the calls of the processes
-    that the command starts instead of its own.
+    ``fault`` is ``KILL``, ``INTERRUPT`` or the name of an errno; ``children`` counts the calls of
+    the processes that the command starts instead of its own.
     """
 
     scenario: str
@@ -56,7 +57,7 @@ def counts(call: Call, case: Case) -> bool:
     """
     if case.children:
         return not call.own
-    return call.own and (case.fault != "KILL" or call.changes)
+    return call.own and (case.fault not in SIGNALS or call.changes)
 
 
 class Fault:
@@ -74,7 +75,8 @@ class Fault:
         if self._seen < self._case.nth or (self.hit and not self._case.persistent):
             return LET
         self.hit = self.hit or _shown(call)
-        return KILL if self._case.fault == "KILL" else getattr(errno, self._case.fault)
+        decisions = {"KILL": KILL, "INTERRUPT": INTERRUPT}
+        return decisions.get(self._case.fault) or getattr(errno, self._case.fault)
 
 
 def _shown(call: Call) -> str:
@@ -112,7 +114,7 @@ class Laboratory:
         """Try a case and look at everything that must hold."""
         root = self._fresh(case.scenario)
         fault = Fault(case)
-        reading = case.children or case.fault != "KILL"
+        reading = case.children or case.fault not in SIGNALS
         run = self._run(case.scenario, root, fault, reading=reading)
         problems = [*self._after_fault(case, root, run)]
         again = self._run(case.scenario, root, None)

@@ -69,7 +69,10 @@ class Laboratories:
 
     def call(self, root: Path, *words: str) -> None:
         """Call the command, undisturbed; it must succeed."""
-        subprocess.run(self.command(root, *words), check=True, capture_output=True)
+        done = subprocess.run(
+            self.command(root, *words), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
 
     def _start(self, number: int) -> None:
         code = "from tests.faults import worker; worker.main(*sys.argv[1:])"

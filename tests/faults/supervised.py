@@ -56,8 +56,9 @@ class Call:
         return f"{self.name}({', '.join(self.paths)})"
 
 
-#: What a decision may be, beside an errno: let it through, take it for done, kill the process.
-LET, SKIP, KILL = 0, -1, -2
+#: What a decision may be, beside an errno: let it through, take it for done, kill the process, or
+#: let it through with Ctrl-C to the whole process group.
+LET, SKIP, KILL, INTERRUPT = 0, -1, -2, -3
 Decide = Callable[[Call], int]
 
 
@@ -129,6 +130,8 @@ def _become(
 ) -> None:
     code = 126
     try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         output = os.open(say, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -211,7 +214,9 @@ class _Supervision:
         if decision == KILL:
             os.kill(self._process(thread), signal.SIGKILL)
             return
-        flags = _CONTINUE if decision == LET else 0
+        if decision == INTERRUPT:
+            os.killpg(self._child, signal.SIGINT)
+        flags = _CONTINUE if decision in (LET, INTERRUPT) else 0
         answer = _ANSWER.pack(identity, 0, -decision if decision > 0 else 0, flags)
         fcntl.ioctl(self._listener, _SEND, answer)
 

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 import pytest
 
 from tests.faults import table
-from tests.faults.cases import ERRORS, Case, Outcome
+from tests.faults.cases import ERRORS, SIGNALS, Case, Outcome
 from tests.faults.laboratories import Laboratories
 from tests.faults.systems import SCENARIOS
 
 TORTURE = bool(os.environ.get("VENV_TORTURE"))
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
-FAULTS = [("KILL", False), *((error, again) for error in ERRORS for again in (False, True))]
+FAULTS = [(name, False) for name in SIGNALS]
+FAULTS += [(error, persistent) for error in ERRORS for persistent in (False, True)]
 
 #: Every how many calls a fault is tried in the sample.
 EVERY_KILL = {"upgrade": 1, "remove": 1, "back": 1}
@@ -31,7 +32,9 @@ ERRORS_EVERY = 60
 def step(scenario: str, fault: str) -> int:
     if TORTURE:
         return 1
-    return EVERY_KILL.get(scenario, OTHER_KILLS) if fault == "KILL" else ERRORS_EVERY
+    if fault == "KILL":
+        return EVERY_KILL.get(scenario, OTHER_KILLS)
+    return OTHER_KILLS if fault in SIGNALS else ERRORS_EVERY
 
 
 def cases(scenario: str, fault: str, persistent: bool, calls: int) -> list[Case]:
@@ -51,7 +54,7 @@ def test_the_environment_is_old_or_new(laboratories: Laboratories, scenario: str
     table.note(f"{scenario}: {changing.total()} calls that change files ({named})")
     failed = []
     for fault, persistent in FAULTS:
-        calls = changing.total() if fault == "KILL" else len(own)
+        calls = changing.total() if fault in SIGNALS else len(own)
         chosen = cases(scenario, fault, persistent, calls)
         outcomes = list(laboratories.try_all(chosen))
         assert all(outcome.hit for outcome in outcomes), "a fault met no call"

@@ -29,8 +29,8 @@ def main(number: str, top: str) -> None:
     if os.environ.get("VENV_TORTURE"):
         laboratory = Laboratory(Path(top, "templates"), scratch, _started(Path(top)))
     else:
-        _load(Path(top), scratch)
-        laboratory = Laboratory(Path(top, "templates"), scratch, _forked)
+        load(Path(top), scratch)
+        laboratory = Laboratory(Path(top, "templates"), scratch, forked)
     for line in sys.stdin:
         question = json.loads(line)
         if "record" in question:
@@ -55,19 +55,19 @@ def _started(top: Path) -> Callable[[Path, tuple[str, ...]], Callable[[], int]]:
     return call
 
 
-def _forked(root: Path, words: tuple[str, ...]) -> Callable[[], int]:
+def forked(root: Path, words: tuple[str, ...]) -> Callable[[], int]:
     from rpm_venv import cli
 
     return lambda: cli.main(["--root", str(root), *words])
 
 
-def _load(top: Path, scratch: Path) -> None:
+def load(top: Path, scratch: Path) -> None:
     """Import what the command needs, by calling it here: forks find it in memory."""
     root = scratch / "root"
     for scenario in ("fresh", "remove", "repair"):
         systems.copy(top / "templates" / scenario / "before", root)
         with contextlib.redirect_stdout(io.StringIO()):
-            code = _forked(root, systems.named(scenario).words)()
+            code = forked(root, systems.named(scenario).words)()
         if code != 0:
             raise SystemExit(f"{scenario} fails undisturbed")
         shutil.rmtree(root)
