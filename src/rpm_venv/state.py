@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 
 from rpm_venv import files
@@ -76,3 +77,31 @@ def locked(layout: Layout) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def still(layout: Layout, seconds: float = 10) -> Iterator[bool]:
+    """Keep verbs that write away for the length of the block, if that can be; whether it could.
+
+    Not where the lock may not be read (an ordinary user), or is held for so many seconds.
+    """
+    try:
+        descriptor = os.open(layout.lock_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _shared(descriptor, time.monotonic() + seconds)
+    finally:
+        os.close(descriptor)
+
+
+def _shared(descriptor: int, end: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)

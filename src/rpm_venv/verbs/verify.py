@@ -58,8 +58,13 @@ def _verify(layout: Layout, path: str) -> list[Found]:
     for _ in range(_TRIES):
         live = generations.live(layout, path)
         found = list(_findings(layout, path, live))
-        if not found or generations.live(layout, path) == live:
+        if not found:
+            return found
+        if generations.live(layout, path) == live:
             break
+    with state.still(layout) as alone:  # an install may be between the state and the link
+        if alone:
+            found = list(_findings(layout, path, generations.live(layout, path)))
     return found
 
 
