@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rpm_venv import configuration, files, generations, plan, sandbox, state, store
+from rpm_venv import configuration, files, generations, plan, sandbox, state, store, trust
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
@@ -61,6 +61,8 @@ def _half_way(changed: plan.Step, error: OSError) -> VenvError:
 @contextlib.contextmanager
 def exclusive(layout: Layout) -> Iterator[None]:
     """The only call that writes on this machine, with an empty staging directory."""
+    for place in (layout.home, layout.store, layout.envs, layout.state, layout.staging):
+        trust.refuse_outside(place, layout.root)
     with state.locked(layout):
         for place in (layout.store, layout.envs, layout.state):
             files.make_directory(place)  # a new one is durable by the first install's syncfs
@@ -110,12 +112,13 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     for directory in (about, into):  # the last thing that would differ between two assemblies
         os.utime(directory, ns=(files.MTIME_NS, files.MTIME_NS))
     files.syncfs(into)
-    _put(into, generations.directory(layout, wanted.path, wanted.name))
+    _put(into, generations.directory(layout, wanted.path, wanted.name), layout.root)
     return tuple(f"{wanted.path}: {note}" for note in assembled.notes)
 
 
-def _put(made: Path, place: Path) -> None:
+def _put(made: Path, place: Path, root: Path) -> None:
     """Rename a finished directory to its place, over a damaged one if need be; durable."""
+    trust.refuse_outside(place.parent, root)
     place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
         os.rename(made, place)
@@ -192,7 +195,9 @@ def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:
 
 def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:
     for directory in step.directories:
-        files.remove_empty(context.layout.real(directory))
+        real = context.layout.real(directory)
+        trust.refuse_outside(real.parent, context.layout.root)
+        files.remove_empty(real)
     return ()
 
 

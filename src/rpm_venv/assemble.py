@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpm_venv import files, manifest, merge
+from rpm_venv import files, manifest, merge, trust
 from rpm_venv.contents import Contents, Written, contents
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
@@ -114,6 +114,7 @@ class _Linker:
 
     def __init__(self, layout: Layout) -> None:
         self._store = os.fspath(layout.store)
+        self._root = layout.root
         self._source = -1
         self._source_name: tuple[str, str, str] | None = None
         self._link = True
@@ -156,7 +157,9 @@ class _Linker:
         if name != self._source_name:
             self._let_go()
             self._source_name = None
-            self._source = os.open(f"{self._store}/{owner}/{scheme}/{directory}", _DIRECTORY)
+            place = f"{self._store}/{owner}/{scheme}/{directory}"
+            trust.refuse_outside(Path(place), self._root)
+            self._source = os.open(place, _DIRECTORY)
             self._source_name = name
         return self._source
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rpm_venv.errors import VenvError
-
 #: The time of every file in an object or a generation: 1980-01-02, the first day that zip, cpio
 #: and every time zone can express. Real times would make two builds of one thing differ.
 MTIME_NS = 315_619_200 * 10**9
@@ -22,7 +20,6 @@ MTIME_NS = 315_619_200 * 10**9
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STAYS = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR)
-_MAX_LINKS = 40  # as the kernel's own limit
 _OPEN_TO_ALL = 0o755  # directories of an object: everybody reads, nobody but root writes
 
 
@@ -283,69 +280,3 @@ class Tree:
         if self._root >= 0:
             os.close(self._root)
             self._root = -1
-
-
-def trusted_parents(path: Path, root: Path = Path("/")) -> Path:
-    """``path`` with every link above it resolved, inside ``root``; its own name is not looked at.
-
-    ``VenvError`` when a directory on the way does not belong to root or to this process, or when
-    others may write to it: whoever can rename a parent decides what the path means. Missing
-    directories are fine.
-    """
-    return _walk(path.parent, root, _MAX_LINKS) / path.name
-
-
-def _walk(path: Path, root: Path, links: int) -> Path:
-    here = root
-    parts = path.relative_to(root).parts if root in (path, *path.parents) else path.parts[1:]
-    for number, part in enumerate(parts):
-        if part == "..":
-            here = here.parent if here != root else root
-            continue
-        _check_directory(here, path)
-        step = here / part
-        try:
-            is_link = stat.S_ISLNK(os.lstat(step).st_mode)
-        except FileNotFoundError:
-            return step.joinpath(*parts[number + 1 :])
-        if is_link:
-            if links == 0:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
-            target = Path(os.readlink(step))
-            # An absolute link of a system below --root means that system's root, not ours.
-            base = root.joinpath(*target.parts[1:]) if target.is_absolute() else here / target
-            return _walk(base.joinpath(*parts[number + 1 :]), root, links - 1)
-        here = step
-    _check_directory(here, path)
-    return here
-
-
-def _check_directory(directory: Path, path: Path) -> None:
-    status = os.lstat(directory)
-    problem = ""
-    if not stat.S_ISDIR(status.st_mode):
-        problem = "is not a directory"
-    elif status.st_uid not in (0, os.geteuid(), _unmapped_uid()):
-        problem = f"belongs to the user with id {status.st_uid}, who could replace what is in it"
-    elif not status.st_mode & stat.S_ISVTX and (
-        status.st_mode & 0o002 or (status.st_mode & 0o020 and status.st_gid != 0)
-    ):
-        problem = "can be written to by others, who could replace what is in it"
-    if problem:
-        raise VenvError(
-            f"{directory} {problem}",
-            subject=os.fspath(path),
-            hint=f"make {directory} a directory that only root can write to",
-        )
-
-
-def _unmapped_uid() -> int:
-    """The id that stands for owners from outside a user namespace, who are nobody inside it."""
-    overflow = 65534
-    try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
-            ranges = [[int(field) for field in line.split()] for line in file]
-    except OSError:
-        return 0  # no /proc: as on a host, where every owner is who it says
-    mapped = any(first <= overflow < first + count for first, _, count in ranges)
-    return 0 if mapped else overflow

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from rpm_venv import files
+from rpm_venv import files, trust
 from rpm_venv.errors import VenvError
 from rpm_venv.generation import NAME_DIGITS, Generation, Live, is_name
 from rpm_venv.manifest import Manifest, sealed
@@ -104,6 +104,7 @@ def _is_litter(top: Path) -> bool:
 
 def make_parents(layout: Layout, path: str) -> tuple[str, ...]:
     """Make the missing directories above ``path``, durably; those made, deepest first."""
+    trust.refuse_outside(layout.real(path).parent, layout.root)
     made = []
     missing: list[PurePosixPath] = []
     parent = PurePosixPath(path).parent
@@ -124,6 +125,7 @@ def switch(layout: Layout, path: str, generation: str) -> str:
     to ``PATH.rpmorig``; the name it got is returned ("" when there was none).
     """
     real = layout.real(path)
+    trust.refuse_outside(real.parent, layout.root)
     link = layout.generation_target(path, generation)
     found = live(layout, path)
     if found.kind == "foreign":
@@ -195,6 +197,7 @@ def _unused(wanted: str, ours: str) -> str:
 def unlink(layout: Layout, path: str) -> None:
     """Take the public path away, if it is ours, and what a killed switch left; durable."""
     real = layout.real(path)
+    trust.refuse_outside(real.parent, layout.root)
     _clear_waiting(real)
     if live(layout, path).kind == "ours":
         real.unlink()
@@ -208,6 +211,7 @@ def drop(layout: Layout, path: str, generations: Sequence[str]) -> None:
     half deleted must not look whole.
     """
     home = layout.envs / escape(path)
+    trust.refuse_outside(home, layout.root)
     there = [name for name in generations if (home / name).is_dir()]
     if there:
         files.make_directory(layout.staging, 0o711)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rpm_venv import trust
 from rpm_venv.confined import describe
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.paths import Layout
@@ -57,7 +58,13 @@ def inspect(layout: Layout, python: str) -> Interpreter:
     is none, or one that environments cannot be made for.
     """
     path = _resolve(layout, python)
-    facts: Mapping[str, Any] = describe.facts() if _is_running(path) else _ask(path, python)
+    if _is_running(path):
+        facts: Mapping[str, Any] = describe.facts()
+    else:
+        reason = trust.program_problem(Path(path), layout.root)
+        if reason:
+            raise VenvError(f"the interpreter is not to be trusted: {reason}", subject=python)
+        facts = _ask(path, python)
     _refuse_unfit(facts, path, python)
     version = tuple(facts["version"])
     return Interpreter(

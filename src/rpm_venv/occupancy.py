@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 
-from rpm_venv import files, rpmdb
+from rpm_venv import rpmdb, trust
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.generation import Live
@@ -18,7 +18,8 @@ def refuse(layout: Layout, declaration: Declaration, live: Live, *, own_files: b
     pass: in ``%pre`` of an upgrade they are the old version's, and go before ``%posttrans``.
     """
     path = declaration.path
-    files.trusted_parents(layout.real(path), layout.root)
+    trust.refuse_outside(layout.real(path).parent, layout.root)
+    trust.trusted_parents(layout.real(path), layout.root)
     if live.kind in ("nothing", "ours"):
         return
     owned = _owned(layout, path)

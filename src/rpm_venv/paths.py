@@ -78,7 +78,10 @@ class Layout:
 
     def real(self, target: str | PurePosixPath) -> Path:
         """The real path of a target path. Links on the way are not looked at."""
-        return self.root / PurePosixPath(target).relative_to("/")
+        path = PurePosixPath(target)
+        if ".." in path.parts:  # a state file or a link of another root may say so
+            raise UsageError("a path of an installed system has no '..' in it", subject=str(target))
+        return self.root / path.relative_to("/")
 
     def target(self, real: Path) -> str:
         """The target path of a real path below this root; ``ValueError`` if it is not below."""

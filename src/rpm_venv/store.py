@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Callable
 
 from rpm_venv import files
+from rpm_venv.confined import names, protocol
 from rpm_venv.errors import VenvError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.objects import EntryPoint, Source, StoredFile, StoredObject, object_id
@@ -53,6 +54,7 @@ def read(layout: Layout, object_id: str) -> StoredObject:
         stored = StoredObject.loads((layout.object(object_id) / "object.json").read_bytes())
         if stored.id != object_id:
             raise ValueError(f"it describes {stored.id}")
+        _refuse_paths(stored)
     except FileNotFoundError:
         raise VenvError("the object is not in the store", subject=object_id) from None
     except ValueError as error:
@@ -62,6 +64,16 @@ def read(layout: Layout, object_id: str) -> StoredObject:
             hint="run: rpm-venv repair",
         ) from None
     return stored
+
+
+def _refuse_paths(stored: StoredObject) -> None:
+    """``ValueError`` where a description leads out of its object; another root's may."""
+    own = [stored.dist_info, *(file.path for file in stored.files)]
+    wrong = [path for path in own if names.problem(path)]
+    if wrong or "/" in stored.dist_info:
+        raise ValueError(f"a path that no object has: {(wrong or [stored.dist_info])[0]!a}")
+    if not {file.scheme for file in stored.files} <= set(protocol.SCHEMES):
+        raise ValueError("a scheme that is none")
 
 
 def build(

@@ -16,6 +16,7 @@ ROWS = (
     ("types", "errors paths report declaration manifest locked objects"),
     ("confined", "confined.*"),
     ("wheels", "wheel stream"),
+    ("trust", "trust"),
     ("edges", "configuration files interpreter rpmdb sandbox sealed"),
     ("locks", "requirements pylock lock"),
     ("knowledge", "generation environment resolve built exact dependencies"),
