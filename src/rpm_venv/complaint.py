@@ -14,6 +14,8 @@ _WRONG_HASH = re.compile(
 )
 _NO_MATCH = re.compile(r"No matching distribution found for ([^\s(]+)")
 _ERROR = re.compile(r"^(?:\S+ )? *ERROR: (.+)$", re.M)
+#: The last line of a traceback: what pip says of what it did not expect.
+_RAISED = re.compile(r"^ *pip\._\w+\.[\w.]*?(\w+: .+)$", re.M)
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
 _REASON = re.compile(
     r"\[Errno -?\d+\] [^'\"()]*|\[SSL: \w+\] [^'\"()]*|too many \d+ error responses|timed out"
@@ -107,7 +109,9 @@ def _unmatched(said: str) -> Complaint | None:
 
 
 def _otherwise(said: str) -> Complaint:
-    errors = _ERROR.findall(said) or [line for line in said.splitlines() if line.strip()][-1:]
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [error for error in _ERROR.findall(said) if error != "Exception:"]
+    errors = errors or _RAISED.findall(said)[-1:] or lines[-1:]
     return Complaint(f"pip failed: {_short(errors[0].strip() if errors else 'it says nothing')}")
 
 

@@ -110,7 +110,9 @@ def _prepare(layout: Layout, place: Path, lines: Sequence[str]) -> None:
 def _configuration(layout: Layout) -> str:
     """The site's configuration of pip as one file: root reads what nobody might not."""
     parser = configparser.RawConfigParser()
-    parser["global"] = _DEFAULTS
+    # Not by REQUESTS_CA_BUNDLE, which would have the last word over the site's own cert=.
+    bundle = next((path for path in _CERTIFICATES if os.path.exists(path)), "")
+    parser["global"] = {**_DEFAULTS, **({"cert": bundle} if bundle else {})}
     for name in CONFIGURATION:
         try:
             text = layout.real(name).read_text(encoding="utf-8")
@@ -169,7 +171,7 @@ def _target(interpreter: Interpreter) -> list[str]:
 
 
 def _environment(place: Path) -> dict[str, str]:
-    environment = {
+    return {
         "PATH": "/usr/bin:/bin",
         "LC_ALL": "C.UTF-8",
         "HOME": str(place),
@@ -177,8 +179,6 @@ def _environment(place: Path) -> dict[str, str]:
         "PIP_CONFIG_FILE": str(place / "pip.conf"),
         "PIP_REQUIRE_VIRTUALENV": "0",  # a site's rule for people, not for packages
     }
-    bundle = next((path for path in _CERTIFICATES if os.path.exists(path)), "")
-    return {**environment, "REQUESTS_CA_BUNDLE": bundle} if bundle else environment
 
 
 def _log(place: Path) -> str:

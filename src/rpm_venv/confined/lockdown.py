@@ -54,7 +54,12 @@ def confine_program(directory: str, *, network: bool) -> list[str]:
     """
     missing = isolate(network=network) if os.geteuid() == 0 or not network else ["namespaces"]
     missing += become_nobody()
-    if not limit([(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, protocol.MAX_WHEEL)]):
+    limits = (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, protocol.MAX_WHEEL),
+        (resource.RLIMIT_DATA, protocol.PROGRAM_MEMORY),
+    )
+    if not limit(limits):
         missing.append("limits")
     if not die_with_parent() or not no_new_privileges():
         missing.append("no-new-privileges")

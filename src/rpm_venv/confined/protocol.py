@@ -38,3 +38,4 @@ MAX_DOCUMENT = 32 << 20  # RECORD; the other parts of dist-info that are read ar
 MAX_PROBLEMS = 50
 MAX_SOURCE = 6 << 20  # a larger source gets no byte code; the largest known has 5,998,830 bytes
 CPU_SECONDS = 600  # per wheel
+PROGRAM_MEMORY = 1 << 30  # of pip, whose index may send it a page without an end
