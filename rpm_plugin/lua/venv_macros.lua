@@ -42,6 +42,14 @@ local function refuse_repeated_options()
     end
 end
 
+-- rpm ends a macro's arguments with its line, and takes what follows for text of the scriptlet.
+local function refuse_continued_line()
+    local found = arguments()
+    if found[#found] == "\\" then
+        fail("its arguments stand on one line, which no backslash continues")
+    end
+end
+
 local function check_file(letter, path)
     if path:sub(1, 1) ~= "/" then
         fail("-" .. letter .. " takes the absolute path that the installed system has, not " .. path)
@@ -80,7 +88,7 @@ local function one_path()
 end
 
 local function check_name(letter, name)
-    if not name:match("^[%w][%w._+-]*$") then
+    if not name:match("^[%w_][%w._+-]*$") then
         fail("-" .. letter .. " takes a name, not " .. name)
     end
     return name
@@ -98,7 +106,9 @@ local function package_name(macro)
 end
 
 local function nevra(name)
-    return name .. rpm.expand("-%{?epoch:%{epoch}:}%{version}-%{release}.%{_target_cpu}")
+    local tags = spec_file.tags(name)
+    local epoch = tags.epoch ~= "" and tags.epoch .. ":" or ""
+    return name .. "-" .. epoch .. tags.version .. "-" .. tags.release .. "." .. tags.arch
 end
 
 local function names(letter)
@@ -272,8 +282,8 @@ function expansions.lock()
 end
 
 local function as_error(name, text)
-    -- In rpm's macro language, per cent signs start a macro and braces must pair.
-    text = text:gsub("%%", "%%%%"):gsub("[{}\n]", "?")
+    -- In rpm's macro language, per cent signs start a macro, backslashes escape, braces must pair.
+    text = text:gsub("%%", "%%%%"):gsub("[{}\\\n]", "?")
     return "%{error:%%venv_" .. name .. ": " .. text .. "}"
 end
 
@@ -281,6 +291,7 @@ return {
     -- Print the expansion of %venv_NAME for the arguments that rpm holds at this moment.
     expand = function(name)
         local good, result = pcall(function()
+            refuse_continued_line()
             if name ~= "lock" then
                 refuse_repeated_options()
             end

@@ -1,6 +1,6 @@
 -- What venv_macros.lua has to know of the spec file being parsed, which rpm's macros do not tell: the
--- scriptlet a line is in, and whether %files lists a path as %ghost. Both are answered from the
--- spec file's text, and with nil where that does not decide it.
+-- scriptlet a line is in, a subpackage's own version, and whether %files lists a path as %ghost. It
+-- is answered from the spec file's text, and with nil where that does not decide it.
 
 -- The sections of a spec file that end a scriptlet, and those that are one.
 local SCRIPTLETS = {
@@ -20,7 +20,12 @@ local function section(line)
     end
 end
 
--- What a scriptlet's first line says: "%post", "%post SUBPACKAGE", "%post -n NAME -p PROGRAM".
+-- By how much a line changes the depth of conditions.
+local function nesting(line)
+    return line:match("^%s*%%if") and 1 or line:match("^%s*%%endif") and -1 or 0
+end
+
+-- What a section's first line says: "%post", "%post SUBPACKAGE", "%post -n NAME -p PROGRAM".
 local function read_header(line)
     local words, index = {}, 2
     local header = {package = rpm.expand("%{name}"), program = "/bin/sh"}
@@ -63,15 +68,11 @@ local function header_above(lines, number)
     local header, header_depth, depth = nil, 0, 0
     for index = 1, number - 1 do
         local line = lines[index]
-        if line:match("^%s*%%if") then
-            depth = depth + 1
-        elseif line:match("^%s*%%el[si]") and header and depth <= header_depth then
+        depth = depth + nesting(line)
+        local leaves = depth < header_depth
+            or line:match("^%s*%%el[si]") and depth <= header_depth
+        if header and leaves then
             header = nil
-        elseif line:match("^%s*%%endif") then
-            depth = depth - 1
-            if depth < header_depth then
-                header = nil
-            end
         elseif section(line) then
             header, header_depth = line, depth
         end
@@ -103,28 +104,109 @@ local function scriptlet(macro, argument)
     return header and SCRIPTLETS[section(header)] and read_header(header)
 end
 
--- Whether a %files section lists PATH as %ghost; nil where other files than this one may do so.
-local function has_ghost(path)
-    local here, elsewhere = false, false
-    for _, line in ipairs(spec_lines() or {}) do
-        if line:find("%ghost", 1, true) then
-            for word in rpm.expand(line):gmatch("%S+") do
-                if word == path then
-                    return true
-                end
-            end
-        end
-        here = here or line:match("^%s*%%files")
-        elsewhere = elsewhere or line:match("^%s*%%files.*%s%-f") or line:match("^%s*%%include")
+-- Whether a line of %files lists PATH as %ghost, in quotes or with a slash at its end as well.
+local function lists(line, path)
+    if not line:find("%ghost", 1, true) or line:match("^%s*#") or line:match("^%s*%%dnl") then
+        return false
     end
-    if here and not elsewhere then
+    for word in rpm.expand(line):gmatch("%S+") do
+        if word:gsub('"', ""):gsub("/+", "/"):gsub("/$", "") == path then
+            return true
+        end
+    end
+    return false
+end
+
+-- Whether a %files section lists PATH as %ghost; nil where a condition decides that, or where other
+-- files than this one may do so.
+local function has_ghost(path)
+    local inside, here, unsure, depth = false, false, false, 0
+    for _, line in ipairs(spec_lines() or {}) do
+        depth = depth + nesting(line)
+        local name = section(line)
+        if name then
+            inside = name == "files"
+            here = here or inside
+        end
+        unsure = unsure or line:match("^%s*%%include") or inside and name and line:match("%s%-f")
+        if inside and lists(line, path) then
+            if depth == 0 then
+                return true
+            end
+            unsure = true
+        end
+    end
+    if here and not unsure then
         return false
     end
     return nil
 end
 
+local TAGS = {epoch = true, version = true, release = true, buildarch = true}
+
+-- The TAGS of every package of the spec file, by its name: their text; false where a condition
+-- decides it, or where there are several.
+local function preambles()
+    local main, depth = {}, 0
+    local found, current = {[rpm.expand("%{name}")] = main}, main
+    for _, line in ipairs(spec_lines() or {}) do
+        depth = depth + nesting(line)
+        local name = section(line)
+        if name then
+            current = name == "package" and {} or nil
+            if current then
+                found[read_header(line).package] = current
+            end
+        end
+        local tag, text = line:match("^%s*(%a+)%s*:%s*(.-)%s*$")
+        tag = tag and tag:lower()
+        if current and TAGS[tag] then
+            current[tag] = depth == 0 and current[tag] == nil and text
+        end
+    end
+    return found, main
+end
+
+-- Whether a subpackage has this tag.
+local function is_overwritten(tag, found, main)
+    for _, package in pairs(found) do
+        if package ~= main and package[tag] ~= nil then
+            return true
+        end
+    end
+    return false
+end
+
+-- The epoch (may be ""), version, release and architecture of a package. rpm's macros have what was
+-- said last, so where a subpackage has a version of its own they are no other package's any more.
+local function tags(name)
+    local macros = {
+        epoch = rpm.expand("%{?epoch}"), version = rpm.expand("%{version}"),
+        release = rpm.expand("%{release}"), arch = rpm.expand("%{_target_cpu}"),
+    }
+    local found, main = preambles()
+    local own = found[name]
+    if not own then
+        return macros
+    end
+    if own ~= main and own.buildarch then
+        macros.arch = rpm.expand(own.buildarch)
+    end
+    for _, tag in ipairs({"epoch", "version", "release"}) do
+        local text = own[tag]
+        if text == nil then -- inherited, or said nowhere
+            text = main[tag] or main[tag] == nil and ""
+        end
+        if text and is_overwritten(tag, found, main) then
+            macros[tag] = rpm.expand(text)
+        end
+    end
+    return macros
+end
+
 return {
     -- The scriptlet that the call of %venv_MACRO with this argument stands in: its package, program.
     scriptlet = scriptlet,
+    tags = tags,
     has_ghost = has_ghost,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.generators.conftest import Build, Built
@@ -9,6 +11,7 @@ from tests.generators.specs import LOCK, PATH, SHIP_ALL, sources, spec
 from tests.host.wheels import make_wheel
 
 PLACEHOLDER = "../../usr/lib/rpm-venv/envs/opt-app1-penv"
+_CHANGES = "* Sat Nov 21 2026 somebody <somebody@example.org> - 1.0-1\n- %%ghost /opt/app1/penv"
 FILES = "[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms} %{FILELINKTOS}\n]"
 
 
@@ -32,7 +35,13 @@ def test_a_ghost_beside_its_whole_directory_stays_a_ghost(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["%ghost %{appdir}/penv", "%attr(-,root,root) %ghost /opt/app1/penv"]
+    "line",
+    [
+        "%ghost %{appdir}/penv",
+        "%attr(-,root,root) %ghost /opt/app1/penv",
+        '%ghost "/opt/app1/penv"',
+        "%if 1\n%ghost /opt/app1/penv\n%endif",
+    ],
 )
 def test_a_ghost_is_found_however_it_is_written(build: Build, line: str) -> None:
     files = f"%{{_datadir}}/app1\n{line}"
@@ -46,6 +55,23 @@ def test_without_a_ghost_rpm_does_not_see_the_path(build: Build) -> None:
     built = build(spec({"%files": files}, ship=ship), sources(make_wheel("alpha")))
     assert listed(built) == []
     assert listed(built, "/opt/app1") == ["", "drwxr-xr-x", ""]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["# %%ghost /opt/app1/penv", "# %ghost /opt/app1/penv", "%if 0\n%ghost /opt/app1/penv\n%endif"],
+)
+def test_what_only_looks_like_a_ghost_is_none(build: Build, line: str) -> None:
+    sections = {"%files": f"%{{_datadir}}/app1\n{line}", "%changelog": _CHANGES}
+    built = build(spec(sections), sources(make_wheel("alpha")))
+    assert listed(built) == []
+
+
+def test_a_ghost_that_is_said_to_be_a_directory_fails_the_build(build: Build) -> None:
+    files = f"%{{_datadir}}/app1\n%ghost {PATH}/"
+    built = build(spec({"%files": files}), sources(make_wheel("alpha")))
+    assert built.code != 0
+    assert re.search(f"Not a directory: .*{PATH}$", built.output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("content", ["%ghost /opt/app1/penv", "%dir /opt/app1"])
@@ -113,6 +139,39 @@ def test_an_architecture_package_is_told_as_such(build: Build) -> None:
     arch = built.query("--qf", "%{ARCH}")[0]
     assert arch != "noarch"
     assert f"--package app1-1.0-1.{arch} {PATH}" in "\n".join(built.query("--scripts"))
+
+
+SUBPACKAGE = {
+    "%package web": "Summary: Web\nEpoch: 4\nVersion: 7.1\nRelease: 3%{?dist}",
+    "%description web": "Web.",
+    "%files web": "%{_datadir}/web",
+}
+SHIP_WEB = (
+    f"{SHIP_ALL}\nmkdir -p %{{buildroot}}%{{_datadir}}/web\n"
+    "cp %{_sourcedir}/requirements.txt %{buildroot}%{_datadir}/web"
+)
+INSTALL_WEB = "%venv_install -n app1-web -r %{_datadir}/web/requirements.txt /opt/web/penv"
+
+
+def test_packages_of_several_versions_are_told_apart(build: Build) -> None:
+    """In rpm's own macros, the version is the one that was said last."""
+    sections = {**SUBPACKAGE, "%post web": INSTALL_WEB}
+    files = sources(make_wheel("alpha"))
+    built = build(spec(sections, ship=SHIP_WEB), files, {"dist": ".el9"})
+    assert built.code == 0, built.output
+    assert f"--package app1-1.0-1.noarch {PATH}" in "\n".join(built.query("--scripts"))
+    web = "\n".join(built.query("--scripts", name="app1-web"))
+    assert "--package app1-web-4:7.1-3.el9.noarch /opt/web/penv" in web
+
+
+def test_a_noarch_subpackage_of_another_package_is_told_as_such(build: Build) -> None:
+    header = {"%package web": "Summary: Web\nBuildArch: noarch"}
+    sections = {**SUBPACKAGE, **header, "%post": "", "%postun": "", "%post web": INSTALL_WEB}
+    text = spec({**sections, "%files": "%{_datadir}/app1"}, ship=SHIP_WEB)
+    built = build(text.replace("BuildArch: noarch\n", "", 1), sources(make_wheel("alpha")))
+    assert built.code == 0, built.output
+    scripts = "\n".join(built.query("--scripts", name="app1-web"))
+    assert "--package app1-web-1.0-1.noarch /opt/web/penv" in scripts
 
 
 def test_the_lock_travels_in_the_check(build: Build) -> None:

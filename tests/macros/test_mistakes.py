@@ -30,6 +30,7 @@ CASES = {
     f"%venv_install {LOCK} -p 'py' /opt/a/b": "%venv_install: -p takes a name",
     f"%venv_install {LOCK} -n a/b /opt/a/b": "%venv_install: -n takes a name",
     f"%venv_install {LOCK} -q /opt/a/b": "Unknown option",
+    f"%venv_install {LOCK} \\": "%venv_install: its arguments stand on one line",
     "%venv_remove": "%venv_remove: PATH is missing",
     "%venv_remove penv": "%venv_remove: the PATH of an environment is absolute",
     "%venv_verify": "%venv_verify: PATH is missing",
@@ -40,6 +41,7 @@ CASES = {
     "%venv_check -r /no/such/lock.txt /opt/a/b": "%venv_check: cannot read /no/such/lock.txt",
     "%venv_requires rpm-venv": "%venv_requires: takes no arguments",
     "%venv_lock requirements.in": "%venv_lock: takes IN and OUT, not 1 words",
+    "%venv_lock -a w.whl \\": "%venv_lock: its arguments stand on one line",
     "%venv_lock a b c": "%venv_lock: takes IN and OUT, not 3 words",
 }
 
