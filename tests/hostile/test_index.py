@@ -192,7 +192,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits that hold, scaled down: what is tested is that they do."""
     monkeypatch.setattr(protocol, "MAX_WHEEL", 8 << 20)
     monkeypatch.setattr(protocol, "PROGRAM_MEMORY", 160 << 20)
-    monkeypatch.setattr(index, "_TIMEOUT", 12)
+    monkeypatch.setattr(index, "_TIMEOUT", 8)
 
 
 def ask(layout: Layout, python: Interpreter, place: Path, url: str, more: str = "") -> None:
