@@ -45,6 +45,12 @@ class Generation:
     def objects(self) -> tuple[str, ...]:
         return tuple(f"{wheel.sha256}-{self.tag}" for wheel in self.distributions)
 
+    @property
+    def decided_name(self) -> str:
+        """The name that all the rest leads to; another than ``name`` where it was changed."""
+        sha256s = (wheel.sha256 for wheel in self.distributions)
+        return _digest(self.path, self.python, self.tag, self.system_site, sha256s)
+
     def dumps(self) -> bytes:
         data: dict[str, Any] = dict(self.__dict__, format=FORMAT)
         data["distributions"] = [wheel.__dict__ for wheel in self.distributions]
@@ -65,12 +71,17 @@ def name(declaration: Declaration, interpreter: Interpreter, sha256s: Iterable[s
     It depends on the format, the wheels, the Python, the options that change the tree, and the
     path, and on nothing else; not on byte code.
     """
+    python = (interpreter.path, interpreter.tag)
+    return _digest(declaration.path, *python, declaration.system_site, sha256s)
+
+
+def _digest(path: str, python: str, tag: str, system_site: bool, sha256s: Iterable[str]) -> str:
     decides = {
         "format": FORMAT,
         "wheels": sorted(sha256s),
-        "python": [interpreter.path, interpreter.tag],
-        "system_site": declaration.system_site,
-        "path": declaration.path,
+        "python": [python, tag],
+        "system_site": system_site,
+        "path": path,
     }
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_DIGITS]

@@ -6,6 +6,7 @@ An edge that only reads.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -21,6 +22,17 @@ from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts
 
 _CHUNK = 1 << 20
+_ABOUT_JSON = f"{generations.ABOUT}/generation.json"
+#: What every generation has and no manifest lists: itself, and its own description.
+_DESCRIPTION = {
+    path.path: path
+    for path in (
+        Path("", "dir", 0o755),
+        Path(generations.ABOUT, "dir", 0o755),
+        Path(_ABOUT_JSON, "file", 0o644),
+        Path(f"{generations.ABOUT}/manifest", "file", 0o644),
+    )
+}
 
 
 def facts(layout: Layout, path: str, *, thorough: bool = False) -> Facts:
@@ -60,17 +72,20 @@ def _bad(layout: Layout, object_id: str) -> bool:
         stored = store.read(layout, object_id)
     except VenvError:
         return True
-    top = layout.object(object_id)
-    return any(
-        _digest_or_none(top / file.scheme / file.path) != file.sha256 for file in stored.files
-    )
+    top, owner = layout.object(object_id), os.stat(layout.store)
+    return any(_differs(top / file.scheme / file.path, file, owner) for file in stored.files)
 
 
-def _digest_or_none(file: RealPath) -> str | None:
+def _differs(real: RealPath, file: store.StoredFile, owner: os.stat_result) -> bool:
+    """Whether a file of an object is not as it was; its links share content, mode and owner."""
     try:
-        return _digest(file)
+        status = real.lstat()
+        is_same = (status.st_uid, status.st_gid) == (owner.st_uid, owner.st_gid)
+        return (
+            not is_same or stat.S_IMODE(status.st_mode) != file.mode or _digest(real) != file.sha256
+        )
     except OSError:
-        return None
+        return True
 
 
 def lock(layout: Layout, declaration: Declaration) -> bytes:
@@ -100,14 +115,15 @@ def differences(layout: Layout, path: str, generation: str) -> Iterator[Finding]
     """Every way in which a generation on disk differs from its manifest, in the order of paths.
 
     Each file is read and hashed. Everything belongs to the owner of the directory ``envs/``:
-    root, where rpm runs.
+    root, where rpm runs. The generation's directory itself has the path "".
     """
     top = generations.directory(layout, path, generation)
     owner = os.stat(layout.envs)
     expected = {entry.path: entry for entry in generations.manifest(layout, path, generation).paths}
+    expected.update(_DESCRIPTION)
     seen = set()
     findings = []
-    for name, status in _walk(top):
+    for name, status in itertools.chain([("", top.lstat())], _walk(top)):
         seen.add(name)
         entry = expected.get(name)
         if entry is None:
@@ -117,16 +133,21 @@ def differences(layout: Layout, path: str, generation: str) -> Iterator[Finding]
         if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
             findings.append(Finding("owner", name))
     findings.extend(Finding("missing", name) for name in expected.keys() - seen)
+    if _ABOUT_JSON in seen and not _describes_itself(layout, path, generation):
+        findings.append(Finding("content", _ABOUT_JSON))
     yield from sorted(findings, key=lambda finding: finding.path)
 
 
+def _describes_itself(layout: Layout, path: str, generation: str) -> bool:
+    described = generations.read(layout, path, generation)
+    return described is not None and described.name == generation == described.decided_name
+
+
 def _walk(top: RealPath, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Every path below ``top`` but the generation's own description, with its status."""
+    """Every path below ``top``, with its status."""
     with os.scandir(top / below) as entries:
         for entry in entries:
             name = f"{below}{entry.name}"
-            if name == generations.ABOUT:
-                continue
             yield name, entry.stat(follow_symlinks=False)
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(top, f"{name}/")
@@ -138,6 +159,8 @@ def _on_disk(top: RealPath, name: str, status: os.stat_result) -> Path:
         return Path(name, "link", digest=os.readlink(top / name))
     if stat.S_ISDIR(status.st_mode):
         return Path(name, "dir", mode)
+    if stat.S_ISREG(status.st_mode) and name in _DESCRIPTION:
+        return Path(name, "file", mode)
     if stat.S_ISREG(status.st_mode):
         return Path(name, "file", mode, status.st_size, _digest(top / name))
     return Path(name, "other", mode)

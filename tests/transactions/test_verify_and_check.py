@@ -62,12 +62,43 @@ def _redirect(host: Host) -> str:
     return "/opt/app1/penv/bin/python3"
 
 
+def _hide(host: Host) -> str:
+    host.write("/opt/app1/penv/.rpm-venv/hidden", "beside the manifest")
+    return "/opt/app1/penv/.rpm-venv/hidden"
+
+
+def _forget(host: Host) -> str:
+    host.path("/opt/app1/penv/.rpm-venv/generation.json").unlink()
+    return "/opt/app1/penv/.rpm-venv/generation.json"
+
+
+def _mislead(host: Host) -> str:
+    host.shell("sed -i 's/false/true/' /opt/app1/penv/.rpm-venv/generation.json")
+    return "/opt/app1/penv/.rpm-venv/generation.json"
+
+
+def _open_to_all(host: Host) -> str:
+    host.shell("chmod 0777 $(readlink /opt/app1/penv)")
+    return "mode     /opt/app1/penv/"
+
+
 @pytest.mark.parametrize(
     "tamper",
-    [_change_content, _change_byte_code, _change_mode, _change_owner, _remove, _add, _redirect],
-    ids=["content", "byte code", "mode", "owner", "missing", "added", "link"],
+    [
+        pytest.param(_change_content, id="content"),
+        pytest.param(_change_byte_code, id="byte code"),
+        pytest.param(_change_mode, id="mode"),
+        pytest.param(_change_owner, id="owner"),
+        pytest.param(_remove, id="missing"),
+        pytest.param(_add, id="added"),
+        pytest.param(_redirect, id="link"),
+        pytest.param(_hide, id="beside the manifest"),
+        pytest.param(_forget, id="no description"),
+        pytest.param(_mislead, id="another description"),
+        pytest.param(_open_to_all, id="the directory itself"),
+    ],
 )
-def test_rpm_verify_finds_what_was_tampered_with(
+def test_rpm_verify_finds_what_was_tampered_with_and_repair_mends_it(
     host: Host, build: Build, tamper: Callable[[Host], str]
 ) -> None:
     host.publish(build(tiny_application()))
@@ -76,7 +107,10 @@ def test_rpm_verify_finds_what_was_tampered_with(
     path = tamper(host)
     found = host.rpm("-V", "app1", check=False)
     assert found.code == 1
-    assert path.rsplit("/", 1)[1] in found.output
+    assert path in found.output
+    host.run("rpm-venv", "repair", "/opt/app1/penv")
+    assert host.rpm("-V", "app1").output == ""
+    assert answer(host) == "app1 1"
 
 
 def test_an_environment_that_is_gone_is_found_missing(host: Host, build: Build) -> None:
