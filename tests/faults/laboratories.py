@@ -96,9 +96,13 @@ class Laboratories:
         finally:
             self._idle.put(process)
 
-    def trace(self, scenario: str) -> list[tuple[str, bool, bool]]:
-        """The calls of a scenario's verb: name, whether it is its own, whether it changes files."""
-        return [(name, own, changes) for name, own, changes in self._ask({"trace": scenario})]
+    def trace(self, scenario: str, *, started: bool = False) -> list[tuple[str, bool, bool]]:
+        """The calls of a scenario's verb: name, whether it is its own, whether it changes files.
+
+        With ``started`` the command is started, as a package starts it, and not a worker's fork.
+        """
+        answer = self._ask({"trace": scenario, "started": started})
+        return [(name, own, changes) for name, own, changes in answer]
 
     def record(self, scenario: str) -> list[Call]:
         """The calls of a scenario's verb that change files, with paths relative to the root."""

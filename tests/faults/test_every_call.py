@@ -2,7 +2,7 @@
 
 The cases of ``make test`` are a sample, in which each run's place is shifted so that neighbours are
 met by different faults; kills of an upgrade, a removal and a switch back are all there. With
-``VENV_TORTURE`` every case is tried, on the command as it is started.
+``VENV_TORTURE`` every case is tried.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FAULTS += [(error, persistent) for error in ERRORS for persistent in (False, Tru
 
 #: Every how many calls a fault is tried in the sample.
 EVERY_KILL = {"upgrade": 1, "remove": 1, "back": 1}
-OTHER_KILLS = 9
+OTHER_SIGNALS = 15
 ERRORS_EVERY = 60
 
 
@@ -33,8 +33,8 @@ def step(scenario: str, fault: str) -> int:
     if TORTURE:
         return 1
     if fault == "KILL":
-        return EVERY_KILL.get(scenario, OTHER_KILLS)
-    return OTHER_KILLS if fault in SIGNALS else ERRORS_EVERY
+        return EVERY_KILL.get(scenario, OTHER_SIGNALS)
+    return OTHER_SIGNALS if fault in SIGNALS else ERRORS_EVERY
 
 
 def cases(scenario: str, fault: str, persistent: bool, calls: int) -> list[Case]:
@@ -59,10 +59,22 @@ def test_the_environment_is_old_or_new(laboratories: Laboratories, scenario: str
         outcomes = list(laboratories.try_all(chosen))
         assert all(outcome.hit for outcome in outcomes), "a fault met no call"
         wrong = [outcome for outcome in outcomes if outcome.problems]
-        how = f"{scenario}: {fault}{' from there on' * persistent}"
+        what = fault if fault in SIGNALS else "errors"
+        how = f"{scenario}: {what}{' from there on' * persistent}"
         table.survived(how, len(outcomes), len(outcomes) - len(wrong))
         failed += wrong
     assert not failed, _told(failed)
+
+
+@pytest.mark.parametrize("scenario", ["fresh", "remove"])
+def test_a_fork_does_what_the_command_does(laboratories: Laboratories, scenario: str) -> None:
+    """The cases are tried on forks of a process that has the command's modules loaded."""
+
+    def changing(started: bool) -> Counter[str]:
+        trace = laboratories.trace(scenario, started=started)
+        return Counter(name for name, own, changes in trace if own and changes)
+
+    assert changing(started=True) == changing(started=False)
 
 
 @pytest.mark.parametrize("scenario", ["fresh", "upgrade", "repair"])
@@ -70,7 +82,7 @@ def test_a_confined_child_dies(laboratories: Laboratories, scenario: str) -> Non
     trace = laboratories.trace(scenario)
     calls = sum(not own for _, own, _ in trace)
     assert calls, "no confined child has done anything"
-    every = 1 if TORTURE else 5
+    every = 1 if TORTURE else 9
     chosen = [Case(scenario, "KILL", n, children=True) for n in range(1, calls + 1, every)]
     outcomes = list(laboratories.try_all(chosen))
     wrong = [outcome for outcome in outcomes if outcome.problems]

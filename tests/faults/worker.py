@@ -1,7 +1,7 @@
 """A process that tries cases: started as the command is, with its modules loaded once.
 
 It reads a case per line (JSON) and answers each with an outcome. Each run is a fork of it, which
-calls the command's ``main``; with ``VENV_TORTURE`` it is the command started anew.
+calls the command's ``main``.
 """
 
 from __future__ import annotations
@@ -26,20 +26,17 @@ def main(number: str, top: str) -> None:
     supervised.become_reaper()
     scratch = Path(top, f"worker-{number}")
     scratch.mkdir()
-    if os.environ.get("VENV_TORTURE"):
-        laboratory = Laboratory(Path(top, "templates"), scratch, _started(Path(top)))
-    else:
-        load(Path(top), scratch)
-        laboratory = Laboratory(Path(top, "templates"), scratch, forked)
+    load(Path(top), scratch)
+    templates = Path(top, "templates")
+    laboratory = Laboratory(templates, scratch, forked)
     for line in sys.stdin:
         question = json.loads(line)
         if "record" in question:
             answer: object = laboratory.record(question["record"])
         elif "trace" in question:
-            answer = [
-                [call.name, call.own, call.changes]
-                for call in laboratory.trace(question["trace"]).calls
-            ]
+            command = _started(Path(top)) if question["started"] else forked
+            run = Laboratory(templates, scratch, command).trace(question["trace"])
+            answer = [[call.name, call.own, call.changes] for call in run.calls]
         else:
             answer = dataclasses.asdict(laboratory.try_(Case(**question)))
         print(json.dumps(answer), flush=True)
