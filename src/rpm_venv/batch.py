@@ -69,8 +69,8 @@ class Batch:
                 zygote.kill()
                 for thread in threads:
                     thread.join()
-            if self._failed:
-                raise self._failed[0]
+            if self._failed:  # where one child is killed, all are: the reason comes first
+                raise min(self._failed, key=lambda error: sandbox.GONE in str(error))
         if self._refused:
             raise _one_error(self._refused)
         return self._done
@@ -86,6 +86,8 @@ class Batch:
                 self._unpack(zygote, worker, source)
             except WheelError as error:
                 self._refused.append(error)
+            except SandboxError as error:
+                self._failed.append(error.within(source.filename))
             except BaseException as error:  # to be raised where build() was called
                 self._failed.append(error)
             finally:
@@ -107,14 +109,18 @@ class Batch:
         name = object_id(source.sha256, self._interpreter)
         with sealed(source.path, source.sha256) as wheel:
             unpacking = Unpacking(
-                self._staging / name, name, WheelName.parse(source.filename), self._interpreter.tag
+                self._staging / name,
+                name,
+                WheelName.parse(source.filename),
+                self._interpreter.tag,
+                packed=os.fstat(wheel).st_size,
             )
             with zygote.child(worker, wheel) as child:
                 try:
                     unpacking.run(Stream(child.read).events())
                 except Broken as broken:
                     status = child.finish()
-                    if status == 0 or not isinstance(broken, Ended):
+                    if status == 0 or child.overdue or not isinstance(broken, Ended):
                         raise SandboxError(
                             f"the confined child broke the protocol: {broken}",
                             subject=source.filename,

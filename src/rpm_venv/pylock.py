@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpm_venv.errors import Problem
 from rpm_venv.locked import Entry, Lock, LockedFile
+from rpm_venv.wheel import has_too_many_tags
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageArchive, PackageWheel
@@ -61,6 +62,8 @@ def _head(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     without = {**data, "packages": []} if isinstance(data.get("packages"), list) else data
     try:
         lock = Pylock.from_dict(without)
+    except RecursionError:
+        return {}, [Problem("a marker is nested too deeply", "environments")]
     except PylockValidationError as error:
         return {}, [Problem(error.message, error.context or "")]
     return {
@@ -81,9 +84,13 @@ def _package(data: Any, where: str) -> Entry | list[Problem]:
     """One package; it is validated in a file of its own, so that every package's fault is found."""
     from packaging.pylock import Pylock, PylockValidationError
 
+    if any(map(has_too_many_tags, _stems(data))):
+        return [Problem("a wheel's file name is too long, or has too many tags", where)]
     alone = {"lock-version": "1.0", "created-by": "", "packages": [data]}
     try:
         package = Pylock.from_dict(alone).packages[0]
+    except RecursionError:
+        return [Problem("a marker is nested too deeply", where)]
     except PylockValidationError as error:
         place = (error.context or "").replace("packages[0]", where, 1)
         return [Problem(error.message, place or where)]
@@ -101,6 +108,18 @@ def _package(data: Any, where: str) -> Entry | list[Problem]:
         problems.append(Problem("no version, and wheels of several", f"{where}.wheels"))
     version = next(iter(versions), None)
     return problems or _entry(package, version, tuple(files), where)
+
+
+def _stems(package: Any) -> Iterator[str]:
+    """What may be taken for the file names of a package's wheels, before anything is validated."""
+    wheels = package.get("wheels") if isinstance(package, dict) else None
+    archive = package.get("archive") if isinstance(package, dict) else None
+    for wheel in [*(wheels if isinstance(wheels, list) else ()), archive]:
+        for key, value in wheel.items() if isinstance(wheel, dict) else ():
+            if key in ("name", "path", "url") and isinstance(value, str):
+                name = _name_at(value) if key == "url" else re.split(r"[/\\]", value)[-1]
+                if name.endswith(".whl"):
+                    yield name[: -len(".whl")]
 
 
 def _version(filename: str) -> Version:

@@ -15,14 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Callable
 
 from rpm_venv.confined import lockdown, zygote
 from rpm_venv.errors import SandboxError
 from rpm_venv.stream import printable
 
 _READ = 1 << 20
-_GONE = "the process that makes confined children is gone"
-_SILENCE = 900_000  # milliseconds without a byte; a child may use 600 seconds of CPU
+GONE = "the process that makes confined children is gone"
+# Seconds. A child may use 600 of CPU; one that was taken over may sleep between two bytes, or for
+# ever after the last.
+_SILENCE = 900  # without a byte
+_PATIENCE = 3600  # in which root does nothing but wait for one child, all in all
+_PARTING = 60  # between the end of its stream and its own
 _F_SETPIPE_SZ = 1031  # fcntl(2); the name is missing in Python 3.9
 _MAX_COMPLAINT = 4000
 
@@ -115,18 +120,22 @@ class Zygote:
             try:
                 socket.send_fds(connection, [b"wheel"], [wheel, writing, page])
             except OSError:
-                raise SandboxError(_GONE) from None
+                raise SandboxError(GONE) from None
         except BaseException:
             os.close(reading)
             os.close(page)
             raise
         finally:
             os.close(writing)
-        child = Child(connection, reading, page)
+        child = Child(connection, reading, page, self.kill)
         try:
-            yield child
+            try:
+                yield child
+            finally:
+                child.finish()
+            if child.overdue:
+                raise SandboxError("the confined child did not end")
         finally:
-            child.finish()
             os.close(page)
 
     def complaint(self) -> str:
@@ -167,20 +176,29 @@ class Zygote:
 
 
 class Child:
-    """A confined child that reads one wheel: its stream, and how it ended."""
+    """A confined child that reads one wheel: its stream, and how it ended.
 
-    def __init__(self, connection: socket.socket, pipe: int, page: int) -> None:
+    ``overdue`` tells that it did not end by itself: it was killed then, and with it all the others,
+    because root has no name for it alone.
+    """
+
+    def __init__(
+        self, connection: socket.socket, pipe: int, page: int, kill: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._pipe = pipe
         self._page = page
+        self._kill = kill
         self._status: int | None = None
-        self._poll = select.poll()
-        self._poll.register(pipe, select.POLLIN)
+        self._waited = 0.0
+        self.overdue = False
 
     def read(self) -> bytes:
         """Some bytes of the stream, none at its end; ``SandboxError`` after too long a silence."""
-        if not self._poll.poll(_SILENCE):
+        since = time.monotonic()
+        if not _readable(self._pipe, min(_SILENCE, _PATIENCE - self._waited)):
             raise SandboxError("the confined child has been silent for too long")
+        self._waited += time.monotonic() - since
         return os.read(self._pipe, _READ)
 
     def finish(self) -> int:
@@ -188,10 +206,14 @@ class Child:
         if self._status is not None:
             return self._status
         os.close(self._pipe)
-        self._status = -1
+        self._status = signal.SIGKILL
+        if not _readable(self._connection.fileno(), _PARTING):
+            self.overdue = True
+            self._kill()
+            return self._status
         message = self._connection.recv(zygote.STATUS.size)
         if len(message) != zygote.STATUS.size:
-            raise SandboxError(_GONE)
+            raise SandboxError(GONE)
         (self._status,) = zygote.STATUS.unpack(message)
         return self._status
 
@@ -199,6 +221,13 @@ class Child:
         """The file whose compilation began last, by the child's own word."""
         data = os.pread(self._page, mmap.PAGESIZE, 0).partition(b"\0")[0]
         return printable(data.decode("utf-8", "replace"))
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read, or an end, within this time."""
+    poll = select.poll()  # select(2) does not take descriptors above 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(seconds, 0) * 1000))
 
 
 def ending(status: int) -> str:

@@ -10,6 +10,10 @@ from typing import Any, Callable, NamedTuple, Union
 from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem
 
+#: Files with their byte code, claims and problems: a stream that says more is one without an end.
+_MAX_EVENTS = 2 * protocol.MAX_FILES + protocol.MAX_PROBLEMS + 1
+_MIN_FRAME = 1 << 10  # bytes of a file in one frame, on average: each costs root some work
+
 
 class Broken(Exception):
     """The stream is not what the protocol allows, or ended too soon: its child is not trusted."""
@@ -53,12 +57,16 @@ class Stream:
         self._buffer = memoryview(b"")
         self._next = b""
         self._payload = memoryview(b"")
+        self._said = self._problems = 0
 
     def events(self) -> Iterator[Event]:
         """Everything the child says, up to its end frame; ``Broken`` if it never gets there."""
         self._advance()
         while self._next != protocol.END:
             kind, payload = self._next, self._payload
+            self._said += 1
+            if self._said > _MAX_EVENTS:
+                raise Broken("more to say than agreed")
             if kind == protocol.FILE:
                 yield self._file(payload)
                 if self._next == protocol.MORE:
@@ -67,6 +75,9 @@ class Stream:
             if kind == protocol.META:
                 yield Meta(_mapping(payload))
             elif kind == protocol.PROBLEM:
+                self._problems += 1
+                if self._problems > protocol.MAX_PROBLEMS:
+                    raise Broken("more problems than agreed")
                 yield _problem(payload)
             else:
                 raise Broken("a frame out of place")
@@ -122,10 +133,14 @@ class Stream:
         if first:
             yield first
         self._advance()
+        frames = 0
         while left and self._next == protocol.MORE:
             left -= len(self._payload)
+            frames += 1
             if left < 0:
                 raise Broken("more of a file than it has")
+            if frames * _MIN_FRAME > size + protocol.MAX_PAYLOAD:
+                raise Broken("a file in crumbs")
             yield self._payload
             self._advance()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,12 +17,24 @@ from rpm_venv.wheel import Claims, WheelName
 
 #: In dist-info, what may come without a hash: signatures of RECORD, which cannot be listed in it.
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+#: What a wheel brings of this kind never gets here: it is dropped where the wheel is read.
+_BYTE_CODE = re.compile(r"(?:^|/)__pycache__/[^/]*\.pyc\Z")
+_MAX_NAMES = 64 << 20  # characters; RECORD, which lists half of them, has at most 32 MiB
+_SHOWN = 300  # characters of a name that is no good
 
 
 class Unpacking:
     """Writes one object below a fresh directory, and finds what is wrong with it on the way."""
 
-    def __init__(self, target: Path, object_id: str, name: WheelName, tag: str) -> None:
+    def __init__(
+        self,
+        target: Path,
+        object_id: str,
+        name: WheelName,
+        tag: str,
+        *,
+        packed: int = protocol.MAX_WHEEL,
+    ) -> None:
         self._tree = Tree(target)
         self._id = object_id
         self._name = name
@@ -29,7 +42,9 @@ class Unpacking:
         self._claims: Claims | None = None
         self._files: list[StoredFile] = []
         self._sources: set[str] = set()
-        self._bytes = 0
+        self._bytes = self._names = 0
+        unpacked = min(protocol.MAX_UNPACKED, protocol.MAX_FREE + protocol.MAX_RATIO * packed)
+        self._max_bytes = 2 * unpacked  # with byte code
         self.problems: list[Problem] = []
 
     def run(self, events: Iterable[Event]) -> StoredObject:
@@ -67,11 +82,12 @@ class Unpacking:
     def _file(self, file: File) -> None:
         claims = self._claimed()
         self._bytes += file.size
-        if len(self._files) > 2 * protocol.MAX_FILES or self._bytes > 2 * protocol.MAX_UNPACKED:
-            raise Broken("more files or bytes than agreed")
+        self._names += len(file.path)
+        if self._bytes > self._max_bytes or self._names > _MAX_NAMES:
+            raise Broken("more bytes than agreed")
         reason = self._objection(file, claims)
         if reason:
-            self.problems.append(Problem(reason, ascii(file.path)))
+            self._problem(reason, file)
         if file.path.endswith(".py") and file.size <= protocol.MAX_SOURCE:
             self._sources.add(file.path)
         if self.problems:  # refused already: only read on for what else there is
@@ -81,6 +97,10 @@ class Unpacking:
         digest = self._write(file)
         mode = 0o755 if file.executable else 0o644
         self._files.append(StoredFile(file.scheme, file.path, mode, file.size, digest))
+
+    def _problem(self, reason: str, file: File) -> None:
+        if len(self.problems) <= protocol.MAX_PROBLEMS:
+            self.problems.append(Problem(reason, ascii(file.path[:_SHOWN])))
 
     def _objection(self, file: File, claims: Claims) -> str:
         """Why root does not write this file, or the empty string."""
@@ -97,6 +117,8 @@ class Unpacking:
             if not name.endswith(suffix) or source not in self._sources or file.scheme != "site":
                 raise Broken("byte code without its source")
             return ""
+        if _BYTE_CODE.search(file.path):
+            raise Broken("byte code that claims to be the wheel's")
         dist_info, _, name = file.path.rpartition("/")
         if dist_info == claims.dist_info and name in ("RECORD", "INSTALLER"):
             raise Broken("a file that is ours to write")
@@ -115,7 +137,7 @@ class Unpacking:
                 f"{file.scheme}/{file.path}", 0o755 if file.executable else 0o644
             )
         except (FileExistsError, NotADirectoryError):
-            raise Broken(f"two files of one name: {file.path!a}") from None
+            raise Broken(f"two files of one name: {file.path[:_SHOWN]!a}") from None
         try:
             for chunk in file.chunks:
                 sha256.update(chunk)
@@ -126,9 +148,9 @@ class Unpacking:
         finally:
             self._tree.close(descriptor)
         if written == file.size and file.digest and claimed.digest() != file.digest:
-            self.problems.append(Problem("RECORD has another hash for it", ascii(file.path)))
+            self._problem("RECORD has another hash for it", file)
         if written != file.size:
-            self.problems.append(Problem("the file ends too soon", ascii(file.path)))
+            self._problem("the file ends too soon", file)
         return sha256.hexdigest()
 
     def _finish(self) -> StoredObject:

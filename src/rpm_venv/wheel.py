@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from rpm_venv.confined import names
+from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.objects import EntryPoint
 
@@ -27,6 +28,8 @@ INSTALLER = b"rpm-venv\n"
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _TARGET = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[[^]]*\])?")
 _MAX_COMMANDS = 2000
+_MAX_NAME = 255  # bytes, on every Linux filesystem
+_MAX_TAGS = 1000  # in one compressed set
 #: An environment's own: the interpreter under each of its names, and what switches it on.
 _RESERVED_COMMAND = re.compile(
     r"(python|pypy)[0-9.]*t?(w|-config)?|activate(_this|\..+)?|Activate\..+", re.I
@@ -51,10 +54,21 @@ class WheelName:
     def parse(cls, filename: str) -> WheelName:
         """The parts of ``filename``; ``WheelError`` where it is not a wheel's name."""
         try:
+            if has_too_many_tags(filename.rpartition(".")[0]):
+                raise InvalidWheelFilename(filename)
             name, version, build, tags = parse_wheel_filename(filename)
         except (InvalidWheelFilename, InvalidVersion) as error:
             raise WheelError("not the file name of a wheel", subject=filename) from error
         return cls(filename, name, version, build, frozenset(map(str, tags)))
+
+
+def has_too_many_tags(text: str) -> bool:
+    """Whether a file name without its suffix, or a tag, stands for more tags than anybody means.
+
+    Every combination of its parts is one: some hundred letters are enough to fill memory.
+    """
+    parts = text.rsplit("-", 3)[-3:]
+    return len(text) > _MAX_NAME or math.prod(part.count(".") + 1 for part in parts) > _MAX_TAGS
 
 
 def rank(name: WheelName, tags: Sequence[str]) -> int | None:
@@ -81,10 +95,13 @@ def check_claims(name: WheelName, meta: Mapping[str, Any]) -> tuple[Claims, tupl
     problems = [*_name_problems(name, dist_info, _text(meta["name"]), version)]
     wheel_version = _text(meta["wheel_version"])
     if not re.fullmatch(r"1\.[0-9]{1,3}", wheel_version):
-        problems.append(Problem(f"Wheel-Version {wheel_version}: only 1.x is known", "WHEEL"))
+        problems.append(
+            Problem(f"Wheel-Version {wheel_version[:20]!a}: only 1.x is known", "WHEEL")
+        )
     problems += _tag_problems(name, [_text(tag) for tag in meta["tags"]])
     points, wrong = _commands(meta["commands"])
     problems += wrong
+    del problems[protocol.MAX_PROBLEMS :]
     return Claims(dist_info, name.name, str(name.version), points), tuple(problems)
 
 
@@ -123,8 +140,8 @@ def _same_version(text: str, version: Version) -> bool:
 def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]:
     tags: set[str] = set()
     for text in claimed:
-        if text.count("-") != 2:
-            yield Problem(f"{text!a} is not a tag", "WHEEL")
+        if text.count("-") != 2 or has_too_many_tags(text):
+            yield Problem(f"{text[:100]!a} is not a tag", "WHEEL")
         else:
             tags.update(f"{tag.interpreter}-{tag.abi}" for tag in parse_tag(text))
     # Not the platform: who audits a wheel for manylinux and renames it may leave this as it was.

@@ -194,11 +194,14 @@ def test_problems_are_fit_to_print(tmp_path: Path) -> None:
     assert len(problem.where) <= 500
 
 
-def test_problems_without_end_are_not_all_kept(tmp_path: Path) -> None:
-    many = frame(protocol.PROBLEM, b'["a", "b"]') * 10_000
+def test_problems_without_end_are_not_listened_to(tmp_path: Path) -> None:
+    problem = frame(protocol.PROBLEM, json.dumps(["wrong", "here"]).encode())
     with pytest.raises(WheelError) as caught:
-        unpack(tmp_path, many, END)
-    assert len(caught.value.problems) <= protocol.MAX_PROBLEMS + 1
+        unpack(tmp_path, *[problem] * protocol.MAX_PROBLEMS, END)
+    assert len(caught.value.problems) == protocol.MAX_PROBLEMS
+    with pytest.raises(Broken, match="more problems than agreed"):
+        (tmp_path / "again").mkdir()
+        unpack(tmp_path / "again", *[problem] * (protocol.MAX_PROBLEMS + 1), END)
 
 
 @given(st.binary(max_size=400))

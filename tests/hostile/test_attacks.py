@@ -1,0 +1,238 @@
+"""A confined child that was taken over, and inputs that reach root's own code."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import lock, sandbox
+from rpm_venv.confined import protocol, zygote
+from rpm_venv.errors import LockError, SandboxError, WheelError
+from rpm_venv.paths import Layout
+from rpm_venv.stream import Broken, Stream
+from rpm_venv.unpack import Unpacking
+from rpm_venv.wheel import WheelName, check_claims
+from tests.hostile.building import build, leftovers
+from tests.hostile.conftest import Tally
+from tests.hostile.wheels import Wheel
+
+CLAIMS = {
+    "dist_info": "demo-1.0.dist-info",
+    "name": "demo",
+    "version": "1.0",
+    "wheel_version": "1.0",
+    "tags": ["py3-none-any"],
+    "commands": [],
+}
+NAME = WheelName.parse("demo-1.0-py3-none-any.whl")
+
+#: A zygote whose children confine themselves as ever, and then do what an attacker would.
+TAKEN_OVER = """
+import os, sys, threading, time
+sys.path[0] = {source!r}
+from rpm_venv.confined import protocol, wheel_stream, zygote
+def taken_over(output, tag, shared):
+    class Attacker:
+        def send(self, wheel):
+            pipe = output._descriptor
+            frame = lambda kind, data=b"": protocol.FRAME.pack(kind, len(data)) + data
+            {action}
+    return Attacker()
+wheel_stream.Sender = taken_over
+zygote.main(int(sys.argv[1]), [int(each) for each in sys.argv[2:]])
+"""
+SLEEP = "threading.Event().wait(999)"
+CLAIM = f"os.write(pipe, frame(b'M', {json.dumps(CLAIMS)!r}.encode()))"
+ATTACKS = {
+    "never begins": (SLEEP, "silent for too long"),
+    "never ends": (f"{CLAIM}; os.write(pipe, frame(b'E')); {SLEEP}", "did not end"),
+    "holds on to the pipe": (f"os.close(pipe); {SLEEP}", "ended too soon"),
+    "dribbles": (
+        f"{CLAIM}\n            while True: os.write(pipe, b'F'); threading.Event().wait(0.3)",
+        "silent for too long|malformed|broke the protocol",
+    ),
+    "dribbles a frame": (
+        "os.write(pipe, protocol.FRAME.pack(b'M', 1 << 20))\n"
+        "            while True: os.write(pipe, b' '); threading.Event().wait(0.3)",
+        "silent for too long",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_child_cannot_keep_root_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally, attack: str
+) -> None:
+    action, message = ATTACKS[attack]
+    script = tmp_path / "zygote.py"
+    source = str(Path(sandbox.__file__).parents[1])
+    script.write_text(TAKEN_OVER.format(source=source, action=action))
+    monkeypatch.setattr(zygote, "__file__", str(script))
+    for name, seconds in (("_SILENCE", 1), ("_PATIENCE", 2), ("_PARTING", 1)):
+        monkeypatch.setattr(sandbox, name, seconds)
+    since = time.monotonic()
+    with pytest.raises(SandboxError, match=message) as caught:
+        build(tmp_path / "root", Wheel().write(tmp_path))
+    assert "demo-1.0-py3-none-any.whl" in caught.value.line()
+    assert time.monotonic() - since < 15
+    assert leftovers(Layout(tmp_path / "root")) == []
+    listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True).stdout
+    assert str(script).encode() not in listed
+    tally("a child that was taken over", "refused")
+
+
+def frame(kind: bytes, payload: bytes = b"") -> bytes:
+    return protocol.FRAME.pack(kind, len(payload)) + payload
+
+
+def file(name: str, size: int = 0, data: bytes = b"", digest: bytes = bytes(32)) -> bytes:
+    encoded = name.encode()
+    header = protocol.HEADER.pack(0, 0, size, len(encoded), len(digest))
+    return frame(protocol.FILE, header + encoded + digest + data)
+
+
+def numbered() -> Iterator[bytes]:
+    for number in range(1 << 40):
+        yield file(f"demo/{number}")
+
+
+#: What follows the claims, for ever.
+ENDLESS: dict[str, Callable[[], Iterator[bytes]]] = {
+    "bad names": lambda: iter(lambda: file("../" + "\U0001f600" * 16_000), b""),
+    "problems": lambda: iter(lambda: frame(protocol.PROBLEM, b'["%s", "y"]' % (b"x" * 500)), b""),
+    "long names": lambda: (file("d/" * 30 + f"{n:0900}"[-200:] * 4) for n in range(1 << 40)),
+    "empty files after a problem": lambda: (
+        piece for piece in (file("../x"), *(file("demo/x"),) * 900_000)
+    ),
+    "crumbs": lambda: iter([file("demo/x", 1 << 33), *[frame(protocol.MORE, b"x")] * 300_000]),
+    "nothing at all": lambda: iter([file("demo/x", 9), *[frame(protocol.MORE)] * 300_000]),
+    "files for the whole disk": lambda: (file(f"../{n}", 1 << 33) for n in range(1 << 40)),
+}  # fmt: skip
+
+CHILD = """
+import resource, sys
+from pathlib import Path
+from tests.hostile.test_attacks import unpack_endless
+resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
+unpack_endless(Path(sys.argv[1]), sys.argv[2])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def unpack_endless(place: Path, kind: str) -> None:
+    """What root does with a stream without an end; raises what it raises, but for ``Broken``."""
+    pieces = ENDLESS[kind]()
+    first = [frame(protocol.META, json.dumps(CLAIMS).encode())]
+
+    def read() -> bytes:
+        batch = b"".join(first) or b"".join(piece for piece, _ in zip(pieces, range(64)))
+        first.clear()
+        return batch
+
+    unpacking = Unpacking(place / "object", "id", NAME, "cpython-399", packed=1000)
+    try:
+        unpacking.run(Stream(read).events())
+    except Broken:
+        return
+    raise AssertionError("it was believed")
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_stream_without_an_end_fills_neither_memory_nor_time(
+    tmp_path: Path, tally: Tally, kind: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path), kind],
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) < 200 << 10  # kilobytes
+    tally("a child that was taken over", "refused")
+
+
+def test_byte_code_that_is_not_made_here_is_not_taken(tmp_path: Path, tally: Tally) -> None:
+    stream = iter([frame(protocol.META, json.dumps(CLAIMS).encode()),
+                   file("other/__pycache__/x.cpython-311.pyc"), b""])  # fmt: skip
+    unpacking = Unpacking(tmp_path / "object", "id", NAME, "cpython-311")
+    with pytest.raises(Broken, match="claims to be the wheel's"):
+        unpacking.run(Stream(lambda: next(stream)).events())
+    tally("a child that was taken over", "refused")
+
+
+HUNDREDS = ".".join(f"a{n}" for n in range(80))
+EXPLOSION = "-".join([HUNDREDS] * 3)
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def test_a_tag_that_means_a_million_is_none(tmp_path: Path, tally: Tally) -> None:
+    before, since = _peak(), time.monotonic()
+    text = EXPLOSION.encode()
+    wheel = replace(Wheel(), wheel=Wheel.wheel + b"Tag: " + text + b"\n")  # type: ignore[operator]
+    with pytest.raises(WheelError, match="is not a tag"):
+        build(tmp_path / "root", wheel.write(tmp_path))
+    with pytest.raises(WheelError, match="not the file name of a wheel"):
+        WheelName.parse(f"demo-1.0-{EXPLOSION}.whl")
+    assert time.monotonic() - since < 20
+    assert _peak() - before < 50 << 10
+    tally("tags", "refused")
+
+
+PACKAGE = f"""lock-version = "1.0"
+created-by = "x"
+[[packages]]
+name = "demo"
+version = "1.0"
+MARKER
+[[packages.wheels]]
+PLACE
+hashes = {{sha256 = "{"0" * 64}"}}
+"""
+NESTED = "(" * 9000 + "os_name == 'x'" + ")" * 9000
+LOCKS = {
+    "name": ("", f'name = "demo-1.0-{EXPLOSION}.whl"\nurl = "https://x.invalid/y"'),
+    "path": ("", f'path = "wheels/demo-1.0-{EXPLOSION}.whl"'),
+    "url": ("", f'url = "https://x.invalid/demo-1.0-{EXPLOSION.replace(".", "%2E")}.whl"'),
+    "marker": (f'marker = "{NESTED}"', 'path = "demo-1.0-py3-none-any.whl"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LOCKS)
+def test_a_lock_that_would_fill_memory_is_refused(tally: Tally, kind: str) -> None:
+    marker, place = LOCKS[kind]
+    text = PACKAGE.replace("MARKER", marker).replace("PLACE", place)
+    before = _peak()
+    with pytest.raises(LockError) as caught:
+        lock.parse(text.encode(), "pylock.toml")
+    assert len("".join(caught.value.lines())) < 2000
+    assert _peak() - before < 50 << 10
+    tally("locks", "refused")
+
+
+def test_markers_of_the_whole_lock_may_not_be_nested_without_end(tally: Tally) -> None:
+    text = f'lock-version = "1.0"\ncreated-by = "x"\nenvironments = ["{NESTED}"]\npackages = []\n'
+    with pytest.raises(LockError, match="not an exact lock"):
+        lock.parse(text.encode(), "pylock.toml")
+    tally("locks", "refused")
+
+
+@pytest.mark.parametrize("field", ["wheel_version", "name", "version", "dist_info", "tags"])
+def test_what_a_wheel_claims_cannot_speak_to_a_terminal(tally: Tally, field: str) -> None:
+    evil = "\x1b]0;owned\x07\r\n\u202e2"
+    claims = {**CLAIMS, field: [evil] if field == "tags" else evil}
+    _, problems = check_claims(NAME, claims)
+    assert problems
+    assert all(str(problem).isprintable() for problem in problems)
+    tally("terminals", "made safe")
