@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any, NoReturn, Protocol
 from rpm_venv import __version__
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import Layout
-from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.report import FAILED, Context, Report, on_one_line
 
 #: Every verb with its one-line help. A verb is the module of its name in ``rpm_venv.verbs``, which
 #: has ``arguments(parser)`` and ``run(context, args) -> Report``; only the one called is imported.
@@ -73,13 +74,13 @@ def _verb_parser(name: str, verb: Verb) -> _Parser:
     return parser
 
 
-def _progress(text: str) -> None:
-    print(f"rpm-venv: {text}", file=sys.stderr, flush=True)
+def _say(text: str) -> None:
+    print(f"rpm-venv: {on_one_line(text)}", file=sys.stderr, flush=True)
 
 
 def _context(root: str) -> Context:
     layout = Layout(Path(os.path.abspath(root)))
-    return Context(layout, _progress) if sys.stderr.isatty() else Context(layout)
+    return Context(layout, _say) if sys.stderr.isatty() else Context(layout)
 
 
 def _emit(report: Report, as_json: bool) -> int:
@@ -87,10 +88,10 @@ def _emit(report: Report, as_json: bool) -> int:
         print(json.dumps(report.data, indent=2, sort_keys=True))
     else:
         for line in report.text:
-            print(line)
+            print(on_one_line(line))
     sys.stdout.flush()
     for line in report.talk:
-        print(f"rpm-venv: {line}", file=sys.stderr)
+        _say(line)
     return report.exit_code
 
 
@@ -116,18 +117,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _reset_signals()
     os.umask(0o022)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale may lack what a name has
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _emit(call(arguments), _wants_json(arguments))
     except VenvError as error:
         for line in error.lines():
-            print(f"rpm-venv: {line}", file=sys.stderr)
+            _say(line)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
-        print(f"rpm-venv: {error}; the environment is as it was", file=sys.stderr)
+        _say(f"{error}; the environment is as it was")
         return FAILED
     except KeyboardInterrupt:
-        print("rpm-venv: interrupted; run the same command again", file=sys.stderr)
+        _say("interrupted; run the same command again")
         return FAILED

@@ -29,6 +29,17 @@ class Report:
     exit_code: int = DONE
 
 
+def on_one_line(text: str) -> str:
+    """A text as a terminal and a log may see it: what is not printable is written as escapes.
+
+    Names of files, versions and an index's words come from strangers, who may put control sequences
+    into them, line ends, or letters that change the direction of those around them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def _silence(_: str) -> None:
     """Progress that nobody watches."""
 

@@ -236,3 +236,50 @@ def test_what_a_wheel_claims_cannot_speak_to_a_terminal(tally: Tally, field: str
     assert problems
     assert all(str(problem).isprintable() for problem in problems)
     tally("terminals", "made safe")
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\rrpm-venv: all is well\n\u202edone\x9b1m\udc9b"
+
+
+def test_no_name_speaks_to_a_terminal(tmp_path: Path, tally: Tally) -> None:
+    """Whatever is printed, by whomever it was said, is a line of printable characters."""
+    filename = f"demo-1.0-py3-none-any{EVIL}.whl".encode("utf-8", "surrogateescape")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / os.fsdecode(filename).replace("/", "")).write_bytes(b"")
+    (tmp_path / "lock.txt").write_text(f"demo==1.0 --hash=sha256:{'0' * 64}\n")
+    calls = [
+        ["install", "-o", "-w", "/wheels", "-r", "/lock.txt", "/opt/app1/penv"],
+        ["install", "-o", "-r", f"/{EVIL}", "/opt/app1/penv"],
+        ["check", "-o", "-r", f"/{EVIL}", "/opt/app1/penv"],
+        ["show", f"/opt/{EVIL}"],
+        ["verify"],
+        ["list"],
+        [EVIL],
+        ["list", f"--{EVIL}"],
+    ]
+    for words in calls:
+        done = subprocess.run(
+            [sys.executable, "-m", "rpm_venv", "--root", str(tmp_path), *words],
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert b"Traceback" not in done.stderr
+        said = (done.stdout + done.stderr).decode().splitlines()
+        assert all(line.isprintable() for line in said), said
+        assert all(line.startswith("rpm-venv: ") for line in done.stderr.decode().split("\n")[:-1])
+        tally("terminals", "made safe")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_locale_without_a_letter_is_no_failure(tmp_path: Path, encoding: str) -> None:
+    code = (
+        "import io, sys; from rpm_venv import cli, report; "
+        f"sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding={encoding!r}); "
+        "cli.call = lambda _: report.Report(text=('…\\u0142\\udc80',)); sys.exit(cli.main([]))"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.strip() == b"\\u2026\\u0142\\udc80"
