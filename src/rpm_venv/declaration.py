@@ -10,7 +10,7 @@ from typing import Any
 from rpm_venv.errors import UsageError
 
 _NEVRA = re.compile(
-    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._+-]*)-((?P<epoch>\d+):)?"
+    r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._+-]*)-((?P<epoch>\d+):)?"
     r"(?P<version>[A-Za-z0-9._+~^]+)-(?P<release>[A-Za-z0-9._+~^]+)\.(?P<arch>[A-Za-z0-9_]+)"
 )
 

@@ -19,7 +19,13 @@ def refuse(layout: Layout, declaration: Declaration, live: Live, *, own_files: b
     """
     path = declaration.path
     trust.refuse_outside(layout.real(path).parent, layout.root)
-    trust.trusted_parents(layout.real(path), layout.root)
+    place = trust.trusted_parents(layout.real(path), layout.root)
+    if layout.home in place.parents:
+        raise VenvError(
+            f"it would be inside {layout.target(place.parent)}, which is rpm-venv's own",
+            subject=path,
+            hint="name a path that is not below another environment",
+        )
     if live.kind in ("nothing", "ours"):
         return
     owned = _owned(layout, path)
@@ -47,4 +53,4 @@ def _owned(layout: Layout, path: str) -> tuple[str, str] | None:
 
 def _same_package(declaration: Declaration, nevra: str) -> bool:
     package = declaration.package
-    return package is not None and nevra.startswith(f"{package.name}-")
+    return package is not None and nevra.rsplit("-", 2)[0] == package.name

@@ -290,9 +290,14 @@ def rollback(facts: Facts, wanted: str, before: Environment) -> tuple[Step, ...]
     return (WriteState(after), Switch(before.path, wanted))
 
 
-def remove(path: str, facts: Facts) -> tuple[Step, ...]:
-    """The steps after which nothing of the environment is left."""
-    parents = facts.before.parents if facts.before else ()
+def remove(path: str, facts: Facts, emptied: Iterable[str] = ()) -> tuple[Step, ...]:
+    """The steps after which nothing of the environment is left.
+
+    ``emptied`` are directories above it that go as well where they are empty, as those do that were
+    made for it.
+    """
+    made = facts.before.parents if facts.before else ()
+    parents = tuple(sorted({*made, *emptied}, key=len, reverse=True))  # the deepest first
     return (
         Unlink(path),
         DropGenerations(path, facts.generations),

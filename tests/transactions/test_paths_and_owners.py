@@ -156,6 +156,59 @@ def test_an_environment_that_moves_in_an_upgrade_leaves_nothing_behind(
     assert leftovers() == {}
 
 
+def test_an_environment_inside_another_is_refused(host: Host, build: Build) -> None:
+    inside = build(tiny_application(name="app2", path="/opt/app1/penv/lib/env", check=True))
+    host.publish(build(tiny_application()), inside)
+    host.dnf("install", "app1")
+    said = host.rpm("-i", host.repository_path(inside), check=False)
+    assert said.code != 0
+    assert "it would be inside /usr/lib/rpm-venv/envs/opt-app1-penv/" in said.stderr
+    assert host.rpm("-V", "app1").output == ""
+
+
+def test_the_name_of_a_package_may_begin_with_an_underscore(host: Host, build_host: Host) -> None:
+    application = tiny_application()
+    spec = application.spec().replace("Name: app1", "Name: _app1")
+    (package,) = build_host.build(spec, application.all_sources())
+    host.publish(package)
+    host.dnf("install", "_app1")
+    assert answer(host) == "app1 1"
+
+
+@pytest.mark.parametrize("ghost", [True, False], ids=["ghost", "no ghost"])
+def test_empty_parent_directories_of_the_package_go_with_it(
+    host: Host, build: Build, leftovers: Leftovers, ghost: bool
+) -> None:
+    """rpm itself leaves a directory that is not empty when it comes to it: before ``%postun``."""
+    owns = {
+        "%install": "mkdir -p %{buildroot}/opt/app1/parts",
+        "%files": "%dir /opt/app1\n%dir /opt/app1/parts",
+    }
+    path = "/opt/app1/parts/penv"
+    host.publish(build(tiny_application("1", path=path, ghost=ghost, sections=owns)))
+    host.dnf("install", "app1")
+    host.publish(build(tiny_application("2", path="/srv/app1/penv", ghost=ghost)))
+    host.dnf("upgrade")
+    assert not host.exists("/opt/app1")
+    host.dnf("downgrade", "app1")
+    assert answer(host, path) == "app1 1"
+    said = host.dnf("remove", "app1")
+    assert "warning" not in said.output.lower()
+    assert leftovers() == {}
+
+
+def test_a_directory_that_another_package_has_as_well_stays(host: Host, build: Build) -> None:
+    owns = {"%install": "mkdir -p %{buildroot}/opt/both", "%files": "%dir /opt/both"}
+    first = tiny_application(path="/opt/both/penv", ghost=False, sections=owns)
+    second = tiny_application(name="app2", sections=owns)
+    host.publish(build(first), build(second))
+    host.dnf("install", "app1", "app2")
+    host.dnf("remove", "app1")
+    assert host.exists("/opt/both")
+    host.dnf("remove", "app2")
+    assert not host.exists("/opt/both")
+
+
 def test_empty_parent_directories_go_and_others_stay(host: Host, build: Build) -> None:
     host.write("/opt/theirs/file", "kept")
     host.mkdir("/opt/existed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import PurePosixPath
 
 from rpm_venv import apply, plan, rpmdb, survey
 from rpm_venv.errors import VenvError
@@ -30,7 +31,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         facts = survey.facts(layout, path)
         caller = _caller(layout, path, args, facts)
         if plan.may_remove(caller, facts):
-            steps = plan.remove(path, facts) if _anything(facts) else ()
+            emptied = _emptied(layout, path, caller, facts)
+            steps = plan.remove(path, facts, emptied) if _anything(facts) else ()
         else:
             steps = plan.heal(facts)
         said = apply.apply(context, steps)
@@ -53,6 +55,25 @@ def _caller(layout: Layout, path: str, args: argparse.Namespace, facts: plan.Fac
         count=args.count,
         installed=rpmdb.instances(layout, args.package.name),
         claimers=rpmdb.providers(layout, f"venv({path})"),
+    )
+
+
+def _emptied(layout: Layout, path: str, caller: plan.Caller, facts: plan.Facts) -> tuple[str, ...]:
+    """The directories above the path that only the leaving package has, deepest first.
+
+    rpm comes to them before ``%postun``, finds them not empty, and leaves them. Not so in
+    ``%preun``, where the package's lock is still there: they are rpm's to remove then.
+    """
+    package, before = caller.package, facts.before
+    if package is None or before is None:
+        return ()
+    if not caller.count and layout.real(before.declaration.lock).exists():
+        return ()
+    parents = [str(parent) for parent in PurePosixPath(path).parents]
+    leaving = f"{package.name}-{package.evr}"
+    owners = {parent: rpmdb.owner(layout, parent) or () for parent in parents}
+    return tuple(
+        parent for parent in parents if {o.rpartition(".")[0] for o in owners[parent]} == {leaving}
     )
 
 
