@@ -5,7 +5,7 @@ the rest of its modules from another generation. The hook is a ``.pth`` file of 
 ``site`` executes; ``python -S`` knows neither it nor the environment's packages. It puts the
 generation's own path in the place of whatever name the process was started by, in all that is
 derived from it. A process started by the generation's path, as every script is, pays for a
-comparison: some 35 microseconds, and 150 for one started through PATH.
+comparison: some 35 microseconds, and 450 for one started through PATH.
 
 Python up to 3.14 executes such a line when it comes to it, 3.15 after all directories were added;
 from 3.18 on it takes a ``.start`` file instead, which 3.15 would then prefer (PEP 829).
@@ -22,6 +22,9 @@ LAST = "~rpm-venv.pth"
 # goes through the .pth files of an environment twice, and there are two of these files.
 # `samefile`, because the path may have come by other links too (/opt -> /var/opt), and because
 # another Python that is told to use this site-packages directory must stay what it is.
+# A process started by the generation's path shows it in its arguments; one started through PATH
+# maps a file of the generation, by which `install` sees that it is in use. A daemon that closes all
+# its files keeps that.
 # KEEP the public name in `sys`: after the first run sys.prefix does not have it any more.
 _CODE = """
 import os, site, sys
@@ -39,6 +42,13 @@ if ours:
     sys.executable = pin(sys.executable or "")
     sys.path[:] = dict.fromkeys(map(pin, sys.path))
     site.PREFIXES[:] = map(pin, site.PREFIXES)
+    if not hasattr(sys, "_rpm_venv_held"):
+        try:
+            import mmap
+            with open(generation + "/pyvenv.cfg", "rb") as file:
+                sys._rpm_venv_held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (ImportError, OSError, ValueError):
+            sys._rpm_venv_held = None
 """
 
 
