@@ -283,7 +283,10 @@ end
 
 local function as_error(name, text)
     -- In rpm's macro language, per cent signs start a macro, backslashes escape, braces must pair.
-    text = text:gsub("%%", "%%%%"):gsub("[{}\\\n]", "?")
+    text = text:gsub("%%", "%%%%"):gsub("[\\\n]", "?")
+    if not ("{" .. text .. "}"):match("^%b{}$") then
+        text = text:gsub("[{}]", "?")
+    end
     return "%{error:%%venv_" .. name .. ": " .. text .. "}"
 end
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rpm_venv import fetch
 from rpm_venv import lock as locks
@@ -55,11 +56,30 @@ class Payload:
 
 def read(layout: Layout, declaration: Declaration) -> Payload:
     """What the buildroot holds for a declaration; ``VenvError`` with all that is wrong with it."""
-    lock = _read_lock(layout, declaration)
-    interpreter = inspect(layout, declaration.python)
-    entries = locks.select(lock, interpreter.markers, declaration.extras, declaration.groups)
+    try:
+        lock = _read_lock(layout, declaration)
+        interpreter = inspect(layout, declaration.python)
+        entries = locks.select(lock, interpreter.markers, declaration.extras, declaration.groups)
+    except LockError as error:
+        raise _of_the_source(error, declaration) from None
     shelves = {directory: _shelf(layout, directory) for directory in declaration.wheels}
     return Payload(declaration, lock, entries, interpreter, shelves)
+
+
+def _of_the_source(error: LockError, declaration: Declaration) -> LockError:
+    """The error with the command for the file that the author has: the buildroot's goes away."""
+    if "rpm-venv lock " not in error.hint:
+        return error
+    python = re.search(r"python(3\.\d+)$", declaration.python)
+    command = locks.command(PurePosixPath(declaration.lock).name, python[1] if python else "")
+    hint = f"make one of your source with: {command}"
+    return LockError(
+        error.message,
+        subject=error.subject,
+        where=error.where,
+        hint=hint,
+        problems=error.problems,
+    )
 
 
 def _read_lock(layout: Layout, declaration: Declaration) -> Lock:

@@ -7,6 +7,7 @@ import pytest
 from tests.generators.conftest import KNOWS_OWNERS, Build
 from tests.generators.specs import INSTALL, LOCK, PATH, SHIP_ALL, WHEELS, sources, spec
 from tests.host import RpmTools
+from tests.host.realwheels import system_python
 from tests.host.wheels import make_lock, make_wheel
 
 ALPHA = make_wheel("alpha")
@@ -34,8 +35,19 @@ def test_a_lock_that_is_not_in_the_buildroot(build: Build) -> None:
 
 def test_a_lock_that_is_not_exact_with_every_problem_of_it(build: Build) -> None:
     lock = f"alpha>=1.0\nbeta\n{ALPHA.requirement()}\n"
-    output = refusal(build, "line 1", "line 2", "rpm-venv lock", sources=sources(ALPHA, lock=lock))
+    output = refusal(build, "line 1", "line 2", sources=sources(ALPHA, lock=lock))
     assert "line 3" not in output
+    assert "of your source with: rpm-venv lock requirements.txt requirements-exact.txt" in output
+
+
+def test_a_lock_that_is_not_exact_for_the_python_that_is_named(build: Build) -> None:
+    python = f"python3.{system_python()[1]}"
+    refusal(
+        build,
+        f"of your source with: rpm-venv lock -p {python} requirements.txt requirements-exact.txt",
+        spec=spec({"%post": f"{INSTALL} -p {python}"}),
+        sources=sources(ALPHA, lock="alpha>=1.0\n"),
+    )
 
 
 def test_a_directory_of_wheels_that_is_not_in_the_buildroot(build: Build) -> None:

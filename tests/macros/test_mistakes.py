@@ -16,7 +16,8 @@ CASES = {
     f"%venv_install {LOCK} /opt/a/b || :": "(the macro takes its whole line)",
     f"%venv_install {LOCK} opt/app1/penv": "%venv_install: the PATH of an environment is absolute",
     f"%venv_install {LOCK} /opt": "%venv_install: the PATH of an environment is two directories",
-    f"%venv_install {LOCK} /opt/a%{{nothing}}": "not /opt/a%?nothing?",
+    f"%venv_install {LOCK} /opt/a%{{nothing}}": "not /opt/a%{nothing}",
+    f"%venv_install {LOCK} /opt/a}}b/c": "not /opt/a?b/c",
     f"%venv_install {LOCK} /opt/a;b/c": "in letters, digits and . _ + @ -",
     f"%venv_install {LOCK} /opt/a/../b": "%venv_install: the PATH of an environment has no '.'",
     f"%venv_install {LOCK} /opt/{'x' * 100}": "has at most 100 characters",
@@ -38,7 +39,10 @@ CASES = {
     "%venv_check /opt/a/b": "%venv_check: -r LOCK is missing",
     "%venv_check -r requirements.txt /opt/a/b": "%venv_check: -r takes the absolute path",
     "%venv_check -r /etc/passwd /opt/a/b": "%venv_check: /etc/passwd is no exact lock",
-    "%venv_check -r /no/such/lock.txt /opt/a/b": "%venv_check: cannot read /no/such/lock.txt",
+    "%venv_check -r /no/such/lock.txt /opt/a/b": (
+        "%venv_check: cannot read /no/such/lock.txt; -r takes a source of the package, such as "
+        "%{SOURCE1}"
+    ),
     "%venv_requires rpm-venv": "%venv_requires: takes no arguments",
     "%venv_lock requirements.in": "%venv_lock: takes IN and OUT, not 1 words",
     "%venv_lock -a w.whl \\": "%venv_lock: its arguments stand on one line",
