@@ -63,18 +63,29 @@ def main() -> int:
     oldest = found.get(OLDEST) or _installed_by_uv("3.9")
     newest_version = max([version for version in found if version >= NEWEST_WANTED], default=None)
     newest = found[newest_version] if newest_version else _installed_by_uv("3.13")
+    running = [(python, _start(python)) for python in (oldest, newest)]
     status = 0
-    for python in (oldest, newest):
-        asked = [str(python), "--version"]
-        version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
-        print(f"unit tests under {version.strip()}", flush=True)
-        runner = _environment(python, version.split()[-1])
-        command = [str(runner), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
-        environment = dict(os.environ, PYTHONPATH=str(TREE / "src"))
-        status = (
-            subprocess.run(command, cwd=TREE, env=environment, check=False).returncode or status
-        )
+    for python, process in running:
+        output, _ = process.communicate()
+        print(f"unit tests under {python}\n{output}", flush=True)
+        status = process.returncode or status
     return status
+
+
+def _start(python: Path) -> subprocess.Popen[str]:
+    """The unit tests under one Python, beside the other's."""
+    asked = [str(python), "--version"]
+    version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    runner = _environment(python, version.split()[-1])
+    command = [str(runner), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
+    return subprocess.Popen(
+        command,
+        cwd=TREE,
+        env=dict(os.environ, PYTHONPATH=str(TREE / "src")),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 if __name__ == "__main__":
