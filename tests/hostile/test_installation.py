@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,3 +176,38 @@ def test_the_next_good_wheel_is_installed_after_a_refusal(site: Site) -> None:
     assert site.findings() == []
     live = site.root / os.readlink(site.layout.real(PATH))[1:]
     assert list(live.rglob("demo-2.0.dist-info"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_missing_layer_is_said_once_or_an_error(tmp_path: Path) -> None:
+    site = Site(tmp_path / "root")
+    site.offer((NEXT, None), (OTHER, None))
+    options = ["-r", "/requirements.txt", "-w", "/wheels", "-o", "-p", running_interpreter().path]
+
+    def install() -> subprocess.CompletedProcess[str]:
+        """An install by a root that may not make namespaces, as in many containers."""
+        return subprocess.run(
+            ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-m", "rpm_venv",
+             "--root", str(site.root), "install", *options, PATH],
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    configuration = site.root / "etc" / "rpm-venv.conf"
+    configuration.parent.mkdir()
+    configuration.write_text("require-sandbox = yes\n")
+    done = install()
+    assert done.returncode == 1
+    assert "no network namespace" in done.stderr
+    assert "require-sandbox" in done.stderr
+    assert not os.path.lexists(site.layout.real(PATH))
+    configuration.write_text("require-sandbox = perhaps\n")
+    done = install()
+    assert done.returncode == 1
+    assert "line 1: require-sandbox is yes or no" in done.stderr
+    configuration.unlink()
+    done = install()
+    assert done.returncode == 0
+    assert done.stderr.count("no network namespace") == 1
+    assert site.findings() == []
+    assert install().stderr == ""
