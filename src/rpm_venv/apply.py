@@ -172,6 +172,8 @@ def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
     said = _drop_unreferred(context.layout)
     for retired in context.layout.staging.glob("drop-*"):
         files.remove_tree(retired)
+    if said:  # the next call finds something in the staging directory, and tries again
+        files.new_directory(context.layout.staging, "unswept")
     return said
 
 
