@@ -12,8 +12,24 @@ import pytest
 
 from tests.host import Host
 from tests.host.applications import answer, tiny_application
+from tests.host.host import REPOSITORY
 from tests.transactions.conftest import Build, Leftovers
 
+_HAS_FILES_BELOW = """\
+Name:           app1-data
+Version:        0
+Release:        1
+Summary:        Another package with files below the path
+License:        MIT
+BuildArch:      noarch
+%description
+%{summary}.
+%install
+mkdir -p %{buildroot}/opt/app1/penv
+touch %{buildroot}/opt/app1/penv/pyvenv.cfg
+%files
+/opt/app1
+"""
 _MODULE = "/opt/app1/penv/lib/python{minor}/site-packages/app1.py"
 
 
@@ -145,6 +161,41 @@ def test_check_in_pre_keeps_the_old_version_and_writes_nothing(
     assert answer(host) == "app1 1"
     assert host.rpm("-q", "app1").stdout == "app1-1-1.noarch\n"
     assert host.snapshot() == before
+
+
+def _fill(host: Host, kilobytes: int) -> None:
+    """Put rpm-venv's own directory on a small disk, and leave this much of it free."""
+    home = "/usr/lib/rpm-venv"
+    host.shell(
+        f"cp -a {home} /opt/home && mount -t tmpfs -o size=24m none {home} && "
+        f"cp -a /opt/home/. {home} && rm -r /opt/home && "
+        f"fallocate -l $(($(df -k --output=avail {home} | tail -n 1) - {kilobytes}))K {home}/full"
+    )
+
+
+def test_check_in_pre_refuses_where_there_is_no_room(host: Host, build: Build) -> None:
+    host.publish(build(tiny_application("1", check=True)))
+    host.dnf("install", "app1")
+    _fill(host, 300)
+    host.rpm("-U", "--replacepkgs", f"{REPOSITORY}/app1-1-1.noarch.rpm")  # all of it is there
+    package = build(tiny_application("2", check=True))
+    host.publish(package)
+    refused = host.rpm("-U", host.repository_path(package), check=False)
+    assert refused.code != 0
+    assert "at least 640 KiB are needed" in refused.stderr
+    assert answer(host) == "app1 1"
+
+
+def test_files_of_a_package_with_a_longer_name_are_not_the_packages_own(
+    host: Host, build: Build, build_host: Host
+) -> None:
+    (other,) = build_host.build(_HAS_FILES_BELOW)
+    package = build(tiny_application("1", check=True))
+    host.publish(other, package)
+    host.dnf("install", "app1-data")
+    refused = host.rpm("-i", host.repository_path(package), check=False)
+    assert refused.code != 0
+    assert "belongs to the package app1-data-0-1.noarch" in refused.stderr
 
 
 def test_check_in_pre_lets_a_sound_package_pass(

@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rpm_venv import fetch, generations, interpreter, lock, occupancy, survey, wheel
+from rpm_venv import fetch, generations, interpreter, lock, occupancy, store, survey, wheel
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.lock import Entry
+from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
 from rpm_venv.verbs import options
 
@@ -107,15 +108,24 @@ def _unfit(subject: _Subject) -> Iterator[Problem]:
 
 
 def _room(context: Context, subject: _Subject) -> Iterator[Problem]:
-    home = context.layout.home
+    layout = context.layout
+    home = layout.home
     while not home.exists():
         home = home.parent
     status = os.statvfs(home)
     free = status.f_bavail * status.f_frsize
-    needed = len(subject.entries) * _ROOM_PER_WHEEL
+    needed = sum(not _is_unpacked(layout, subject.python, each) for each in subject.entries)
+    needed *= _ROOM_PER_WHEEL
     if free < needed:
         yield Problem(
-            f"{free >> 20} MiB are free and at least {needed >> 20} MiB are needed",
-            context.layout.target(home),
+            f"{free >> 10} KiB are free and at least {needed >> 10} KiB are needed",
+            layout.target(home),
             "make room there",
         )
+
+
+def _is_unpacked(layout: Layout, python: Interpreter | None, entry: Entry) -> bool:
+    """Whether the store has one of an entry's wheels, so that it takes no more room."""
+    return python is not None and any(
+        store.has(layout, store.object_id(sha256, python)) for sha256 in entry.hashes
+    )
