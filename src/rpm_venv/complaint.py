@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 _NOT_FETCHED = re.compile(r"Could not fetch URL (\S+): (.*?)(?: - skipping)?$", re.M)
 _WRONG_HASH = re.compile(
-    r"^ *(\S+==\S+) from (\S+).*\n *Expected sha256 .*(?:\n *(?:Expected )? *or .*)*"
+    r"^ *([^\s=]+==[^\s=]\S*) from (\S+).*\n *Expected sha256 .*(?:\n *(?:Expected )? *or .*)*"
     r"\n *Got +([0-9a-f]{64})",
     re.M,
 )
@@ -16,7 +16,7 @@ _NO_MATCH = re.compile(r"No matching distribution found for ([^\s(]+)")
 _ERROR = re.compile(r"^(?:\S+ )? *ERROR: (.+)$", re.M)
 #: The last line of a traceback: what pip says of what it did not expect.
 _RAISED = re.compile(r"^ *pip\._\w+\.[\w.]*?(\w+: .+)$", re.M)
-_CREDENTIALS = re.compile(r"(?<=//)[^/@\s]*@")
+_CREDENTIALS = re.compile(r"(?<=//)[^/\s]*@")  # a password may have an @ itself
 _REASON = re.compile(
     r"\[Errno -?\d+\] [^'\"()]*|\[SSL: \w+\] [^'\"()]*|too many \d+ error responses|timed out"
 )

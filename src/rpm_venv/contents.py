@@ -12,10 +12,13 @@ from pathlib import PurePosixPath
 
 from rpm_venv import activate, launchers, merge, startup
 from rpm_venv.declaration import Declaration
+from rpm_venv.errors import VenvError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.merge import Claim, Item, Launcher, Merged
 from rpm_venv.paths import Layout
 from rpm_venv.store import StoredFile, StoredObject
+
+_MAX_SCRIPT = 8 << 20  # bytes of a script whose first line is ours; they are held in memory
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,17 @@ def _commands(layout: Layout, merged: Merged, python: str) -> dict[str, Written]
 
 
 def _script(layout: Layout, owner: StoredObject, item: StoredFile) -> bytes:
-    """A script as far as is needed: all of it where it is written anew, else its beginning."""
+    """A script as far as is needed: all of it where it is written anew, else its beginning.
+
+    ``VenvError`` where it is too large for that.
+    """
     with open(layout.object(owner.id) / item.scheme / item.path, "rb") as file:
         head = file.read(len("#!python"))
         if launchers.asks_for_python(head) or not item.mode & 0o111:
-            return head + file.read()
+            head += file.read(_MAX_SCRIPT)
+    if len(head) > _MAX_SCRIPT:
+        message = f"the script {item.path} asks for Python and has more than {_MAX_SCRIPT} bytes"
+        raise VenvError(message, subject=owner.filename)
     return head
 
 

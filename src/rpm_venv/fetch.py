@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpm_venv import store
+from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.generation import Distribution
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.lock import HOW_TO_BUILD, Entry
 from rpm_venv.paths import Layout
+from rpm_venv.sealed import open_regular
 from rpm_venv.store import Source
 from rpm_venv.wheel import WheelName, rank
 
@@ -224,13 +226,12 @@ def _digest(path: Path) -> str:
     """The sha256 (hex) of a wheel; ``WheelError`` where it cannot be read."""
     digest = hashlib.sha256()
     try:
-        # The administrator may keep wheels behind links; a pipe must not be waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            while chunk := os.read(descriptor, _CHUNK):
+        # The administrator may keep wheels behind links; whose end is a device has no end.
+        with open(path, "rb", buffering=0, opener=open_regular) as file:
+            while chunk := file.read(_CHUNK):
                 digest.update(chunk)
-        finally:
-            os.close(descriptor)
+                if file.tell() > protocol.MAX_WHEEL:
+                    raise WheelError("larger than a wheel may be", subject=str(path))
     except OSError as error:
         raise WheelError(f"cannot be read: {error.strerror}", subject=str(path)) from error
     return digest.hexdigest()

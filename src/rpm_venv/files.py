@@ -20,6 +20,7 @@ MTIME_NS = 315_619_200 * 10**9
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STAYS = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR)
+_MAX_DEPTH = 64  # directories held open while a tree is removed
 _OPEN_TO_ALL = 0o755  # directories of an object: everybody reads, nobody but root writes
 
 
@@ -204,21 +205,47 @@ def remove_tree(path: Path) -> None:
 
 
 def _remove_directory(parent: int, name: str, device: int) -> None:
-    descriptor = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    top = _open_to_remove(parent, name, device)
     try:
-        if os.fstat(descriptor).st_dev != device:
-            raise OSError(errno.EBUSY, "another filesystem is mounted here", name)
-        with os.scandir(descriptor) as entries:
-            # All names before the first deletion: readdir over a changing directory may skip some.
-            names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        for child, is_directory in names:
-            if is_directory:
-                _remove_directory(descriptor, child, device)
-            else:
-                os.unlink(child, dir_fd=descriptor)
+        while not _emptied(top, top, device, _MAX_DEPTH):
+            pass
     finally:
-        os.close(descriptor)
+        os.close(top)
     os.rmdir(name, dir_fd=parent)
+
+
+def _open_to_remove(parent: int, name: str, device: int) -> int:
+    descriptor = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    if os.fstat(descriptor).st_dev != device:
+        os.close(descriptor)
+        raise OSError(errno.EBUSY, "another filesystem is mounted here", name)
+    return descriptor
+
+
+def _emptied(top: int, directory: int, device: int, depth: int) -> bool:
+    """Delete all in a directory; False where something was too deep and is now right below top.
+
+    Whoever makes a thousand directories in each other makes more than there are descriptors.
+    """
+    done = True
+    with os.scandir(directory) as entries:
+        # All names before the first deletion: readdir over a changing directory may skip some.
+        names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for child, is_directory in names:
+        if not is_directory:
+            os.unlink(child, dir_fd=directory)
+        elif not depth:
+            nearer = f"deep-{secrets.token_hex(8)}"
+            os.rename(child, nearer, src_dir_fd=directory, dst_dir_fd=top)
+            done = False
+        else:
+            inside = _open_to_remove(directory, child, device)
+            try:
+                done = _emptied(top, inside, device, depth - 1) and done
+            finally:
+                os.close(inside)
+            os.rmdir(child, dir_fd=directory)
+    return done
 
 
 class Tree:

@@ -178,8 +178,17 @@ def _move_aside(real: Path, aside: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.copytree(real, aside, symlinks=True)
+        shutil.copytree(real, aside, symlinks=True, copy_function=_copy)
         files.remove_tree(real)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file with its owner: a user's set-user-id program must not become one of root's."""
+    shutil.copy2(source, target, follow_symlinks=False)
+    status = os.lstat(source)
+    if not os.path.islink(target):
+        os.chmod(target, stat.S_IMODE(status.st_mode) & 0o777)
+    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def _unused(wanted: str, ours: str) -> str:

@@ -30,6 +30,7 @@ from rpm_venv.wheel import WheelName, rank
 
 _CHUNK = 1 << 20
 _MAX_LOG = 8 << 20
+_MAX_LINE = 4000  # characters of what pip says on stderr
 _TIMEOUT = 3600  # seconds, for all wheels of one environment
 #: What an index is asked for to see whether it answers: a version that nobody can upload.
 _NO_WHEEL = f"pip==0+rpm.venv --hash=sha256:{'0' * 64}"
@@ -73,8 +74,9 @@ def download(
     if said:
         found = complaint.diagnose(said)
         raise FetchError(found.message, hint=found.hint)
-    if os.geteuid() == 0:
-        os.chown(place, 0, 0)  # nobody does not get at what is about to be checked
+    if os.geteuid() == 0:  # nobody does not get at what is about to be checked
+        for directory in (place, place / "wheels"):
+            os.chown(directory, 0, 0, follow_symlinks=False)
     return tuple(_checked(place / "wheels", entries, interpreter))
 
 
@@ -145,7 +147,9 @@ def _run(place: Path, pips: Iterable[Pip]) -> str:
         )
         if done.returncode == 0:
             return ""
-        said = f"{done.stderr}\n{_log(place)}"
+        # A line of an index's words may be as long as it likes; pip's list of versions is not.
+        errors = "\n".join(printable(line, _MAX_LINE) for line in done.stderr.splitlines())
+        said = f"{errors}\n{_log(place)}"
         if "No module named pip" not in said:
             break
     return said
@@ -202,7 +206,10 @@ def _open_own(path: str, flags: int) -> int:
 def _checked(wheels: Path, entries: Sequence[Entry], interpreter: Interpreter) -> Iterator[Source]:
     """The downloaded files, each of them the wheel of one entry."""
     found: dict[str, list[tuple[WheelName, str]]] = {}
-    for filename in sorted(os.listdir(wheels)):
+    filenames = sorted(os.listdir(wheels))
+    if wheels.is_symlink() or len(filenames) > len(entries):
+        raise FetchError("pip brought more than it was asked for")
+    for filename in filenames:
         try:
             name = WheelName.parse(filename)
             with open(wheels / filename, "rb", opener=_open_own) as file:

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from rpm_venv import requirements
 from rpm_venv.errors import LockError, Problem, first_line
-from rpm_venv.locked import Entry, Lock, LockedFile
+from rpm_venv.locked import MAX_SIZE, Entry, Lock, LockedFile
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
 
-__all__ = ["Entry", "Lock", "LockedFile", "command", "condense", "parse", "read", "select"]
+__all__ = [
+    "MAX_SIZE",
+    "Entry",
+    "Lock",
+    "LockedFile",
+    "command",
+    "condense",
+    "parse",
+    "read",
+    "select",
+]
 
 #: What a pylock.toml has in place of wheels, in words.
 SOURCES = {
@@ -25,7 +35,6 @@ SOURCES = {
     "directory": "a source directory",
     "archive": "a source archive",
 }
-MAX_SIZE = 8 << 20  # bytes; 400 distributions with every wheel ever built are below 2 MiB
 _LOCK_VERSION = re.compile(r"^[ \t]*lock-version[ \t]*=[^=]", re.MULTILINE)
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 #: What to do about a distribution that has no wheel: root never runs a build.

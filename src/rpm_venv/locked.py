@@ -11,6 +11,9 @@ if TYPE_CHECKING:  # parsing a lock without markers must not pay for what parses
     from packaging.version import Version
 
 
+MAX_SIZE = 8 << 20  # bytes of a lock; 400 distributions with every wheel ever built take 2 MiB
+
+
 @dataclass(frozen=True)
 class LockedFile:
     """A wheel as pylock.toml names it: its file name, its sha256 (hex) and, if known, its URL."""

@@ -264,7 +264,7 @@ def run(
     output the last megabyte is kept. Must not be called while other threads run.
     """
     if os.geteuid() == 0:
-        os.chown(cwd, lockdown.NOBODY, lockdown.NOBODY)
+        os.chown(cwd, lockdown.NOBODY, lockdown.NOBODY, follow_symlinks=False)
     reading, writing = os.pipe2(os.O_CLOEXEC)
 
     def confine() -> None:
@@ -282,8 +282,12 @@ def run(
             start_new_session=True,
             preexec_fn=confine,  # noqa: PLW1509  # no threads here: see the docstring
         ) as process:
+            deadline = time.monotonic() + timeout
             try:
-                stdout, stderr = _outputs(process, time.monotonic() + timeout)
+                stdout, stderr = _outputs(process, deadline)
+                process.wait(max(deadline - time.monotonic(), 0))
+            except subprocess.TimeoutExpired:
+                raise _late(process) from None
             finally:
                 _kill_group(process.pid)
     except OSError as error:
@@ -309,13 +313,17 @@ def _outputs(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, st
         left = deadline - time.monotonic()
         readable = select.select(list(opened), [], [], max(left, 0))[0]
         if not readable:
-            raise SandboxError("the program took too long", subject=str(process.args))
+            raise _late(process)
         for pipe in readable:
             data = os.read(pipe, _READ)
             kept[pipe] = (kept[pipe] + data)[-_READ:]
             if not data:
                 opened.remove(pipe)
     return kept[stdout].decode("utf-8", "replace"), kept[stderr].decode("utf-8", "replace")
+
+
+def _late(process: subprocess.Popen[bytes]) -> SandboxError:
+    return SandboxError("the program took too long", subject=str(process.args))
 
 
 def _kill_group(process: int) -> None:

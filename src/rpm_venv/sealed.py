@@ -24,7 +24,7 @@ def sealed(path: Path, sha256: str) -> Iterator[int]:
 
     ``WheelError`` where it is another, or where the path is not a regular file of bearable size.
     """
-    with open(path, "rb", buffering=0, opener=_open_regular) as source:
+    with open(path, "rb", buffering=0, opener=open_regular) as source:
         copy = os.memfd_create("wheel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             found = _copy(source.fileno(), copy, path)
@@ -40,7 +40,10 @@ def sealed(path: Path, sha256: str) -> Iterator[int]:
             os.close(copy)
 
 
-def _open_regular(path: str, flags: int) -> int:
+def open_regular(path: str, flags: int) -> int:
+    """An opener that takes regular files of a size that a wheel may have; ``WheelError`` else."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # some devices act when they are opened
+        raise WheelError("not a file", subject=path)
     # O_NONBLOCK: opening a pipe must not wait for its other end.
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
     status = os.fstat(descriptor)

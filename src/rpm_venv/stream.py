@@ -167,8 +167,8 @@ def _json(payload: memoryview) -> object:
         raise Broken("malformed JSON") from None
 
 
-def printable(text: str) -> str:
-    """A hostile text, fit for a terminal and a log: one line, printable, 500 characters of it."""
+def printable(text: str, most: int = 500) -> str:
+    """A hostile text, fit for a terminal and a log: one line, printable, ``most`` letters of it."""
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:500]
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most]
     )

@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from rpm_venv import generations, state, store
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import LockError, VenvError
+from rpm_venv.locked import MAX_SIZE
 from rpm_venv.manifest import Finding, Path, compare
 from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts
@@ -91,7 +92,8 @@ def _differs(real: RealPath, file: store.StoredFile, owner: os.stat_result) -> b
 def lock(layout: Layout, declaration: Declaration) -> bytes:
     """The lock that a declaration names, unread; ``LockError`` where there is none."""
     try:
-        return layout.real(declaration.lock).read_bytes()
+        with layout.real(declaration.lock).open("rb") as file:
+            return file.read(MAX_SIZE + 1)  # one byte too many is what the lock's reader refuses
     except OSError as error:
         raise LockError(
             f"the lock cannot be read: {error.strerror}",

@@ -95,7 +95,7 @@ class Unpacking:
                 pass
             return
         digest = self._write(file)
-        mode = 0o755 if file.executable else 0o644
+        mode = _mode(file)
         self._files.append(StoredFile(file.scheme, file.path, mode, file.size, digest))
 
     def _problem(self, reason: str, file: File) -> None:
@@ -133,9 +133,7 @@ class Unpacking:
         claimed = sha256 if algorithm == "sha256" else hashlib.new(algorithm)
         written = 0
         try:
-            descriptor = self._tree.create(
-                f"{file.scheme}/{file.path}", 0o755 if file.executable else 0o644
-            )
+            descriptor = self._tree.create(f"{file.scheme}/{file.path}", _mode(file))
         except (FileExistsError, NotADirectoryError):
             raise Broken(f"two files of one name: {file.path[:_SHOWN]!a}") from None
         try:
@@ -180,3 +178,7 @@ class Unpacking:
         self._tree.write(f"site/{path}", 0o644, data)
         digest = hashlib.sha256(data).hexdigest()
         self._files.append(StoredFile("site", path, 0o644, len(data), digest))
+
+
+def _mode(file: File) -> int:
+    return 0o755 if file.executable or file.scheme == "scripts" else 0o644

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import struct
 from collections.abc import Iterable
 
@@ -53,6 +54,8 @@ def confine_program(directory: str, *, network: bool) -> list[str]:
     Returns the layers that are missing.
     """
     missing = isolate(network=network) if os.geteuid() == 0 or not network else ["namespaces"]
+    if not _first_of_its_processes():
+        missing.append("processes")
     missing += become_nobody()
     limits = (
         (resource.RLIMIT_CORE, 0),
@@ -66,6 +69,28 @@ def confine_program(directory: str, *, network: bool) -> list[str]:
     if not landlock.writes_only_below(directory):
         missing.append("landlock")
     return missing
+
+
+def _first_of_its_processes() -> bool:
+    """Go on as the first process of a namespace of its own: what it leaves behind ends with it.
+
+    A process that stays waits for it, to end as it ends.
+    """
+    if not _unshare(_NEW_PID):
+        return False
+    child = os.fork()
+    if child == 0:
+        return True
+    die_with_parent()
+    # Whoever listens to the program must not wait for this process, which has all of root's files.
+    os.closerange(0, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 16))
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if os.WTERMSIG(status) != signal.SIGKILL:
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
 
 def isolate(*, network: bool) -> list[str]:

@@ -75,7 +75,7 @@ def _read(context: Context, declaration: Declaration, problems: list[Problem]) -
 
 def _lock(context: Context, declaration: Declaration) -> lock.Lock:
     if declaration.lock == "-":
-        return lock.parse(sys.stdin.buffer.read(), "-")
+        return lock.parse(sys.stdin.buffer.read(lock.MAX_SIZE + 1), "-")
     return lock.parse(survey.lock(context.layout, declaration), declaration.lock)
 
 
