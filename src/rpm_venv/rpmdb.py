@@ -1,8 +1,9 @@
 """The rpm database, asked through rpm's own Python bindings. An edge: reads, and only reads.
 
-Safe in scriptlets: reading takes no transaction lock. Where there are no bindings for this Python
-or no database under the root, the answer is None, "unknown", which is not "no". An empty database
-is unknown too: rpm-ostree shows its scriptlets one (docs/architecture.md).
+Where there are no bindings for this Python (EL8 has them for its 3.6 alone; a small image may have
+none), the rpm command is asked. Both are safe in scriptlets: reading takes no transaction lock.
+Where there is no database under the root, the answer is None, "unknown", which is not "no". An
+empty database is unknown too: rpm-ostree shows its scriptlets one (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Callable, ClassVar
 
 from rpm_venv.declaration import Package
 from rpm_venv.paths import Layout
@@ -66,30 +68,37 @@ def _matching(layout: Layout, index: str, key: str) -> tuple[Package, ...] | Non
         return tuple(sorted(map(_package, database(index, key)), key=str))
 
 
-class _Database:
-    """An open database: called with an index and a key, it gives the headers of packages."""
-
-    def __init__(self, transaction_set: Any) -> None:
-        self._transaction_set = transaction_set
-
-    def __call__(self, *match: str) -> Iterator[Any]:
-        return iter(self._transaction_set.dbMatch(*match))
+#: A database: called with an index and a key, it gives the headers of packages; without, of all.
+_Database = Callable[..., Iterator[Any]]
 
 
 @contextlib.contextmanager
 def _database(layout: Layout) -> Iterator[_Database | None]:
     """The database of a root, or None where nothing can be known from it."""
     rpm = _bindings()
-    place = _place(rpm, layout) if rpm else None
-    if rpm is None or place is None:
+    configured = rpm.expandMacro("%{_dbpath}") if rpm else _said("--eval", "%{_dbpath}").strip()
+    place = _place(configured, layout)
+    if place is None:
         yield None
-        return
+    elif rpm is None:
+        command = _Command(layout, place)
+        yield command if next(command(), None) is not None else None
+    else:
+        with _opened(rpm, layout, place) as database:
+            yield database
+
+
+@contextlib.contextmanager
+def _opened(rpm: ModuleType, layout: Layout, place: str) -> Iterator[_Database | None]:
     with _configured(rpm, place):
         transaction_set = rpm.TransactionSet(str(layout.root))
         # Headers were checked when they were installed; checking them loads the keyring.
         transaction_set.setVSFlags(rpm._RPMVSF_NOSIGNATURES | rpm._RPMVSF_NODIGESTS)
+
+        def database(*match: str) -> Iterator[Any]:
+            return iter(transaction_set.dbMatch(*match))
+
         try:
-            database = _Database(transaction_set)
             yield database if _is_filled(rpm, database) else None
         finally:
             transaction_set.closeDB()
@@ -100,6 +109,71 @@ def _is_filled(rpm: ModuleType, database: _Database) -> bool:
         return next(database(), None) is not None
     except rpm.error:
         return False  # not ours to read, or damaged
+
+
+class _Command:
+    """The database as the rpm command tells of it: headers of the few tags that are looked at."""
+
+    _OPTIONS: ClassVar = {
+        "name": ("-q",),
+        "providename": ("-q", "--whatprovides"),
+        "instfilenames": ("-q", "-f"),
+    }
+    _TAGS = ("name", "epoch", "version", "release", "arch")
+    #: Only lines of this form are answers; what rpm says otherwise is for people.
+    _PACKAGE = "=%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\n"
+    _FILES = "[=%{=NAME}\t%{=EPOCHNUM}\t%{=VERSION}\t%{=RELEASE}\t%{=ARCH}\t%{FILENAMES}\n]"
+
+    def __init__(self, layout: Layout, place: str) -> None:
+        self._where = ("--root", str(layout.root), "--dbpath", place)
+        self._directories: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, index: str = "", key: str = "") -> Iterator[dict[str, Any]]:
+        if index == "dirnames":
+            return iter(self._in_directory(key))
+        question = (*self._OPTIONS[index], "--", key) if index else ("-qa",)
+        answer = (header for header, _ in self._ask(self._PACKAGE, question))
+        # For want of a package NAME-1, rpm takes version 1 of NAME.
+        return (each for each in answer if index != "name" or each["name"] == key)
+
+    def _in_directory(self, directory: str) -> list[dict[str, Any]]:
+        if not self._directories:  # rpm has no such question: all files are gone through, once
+            for header, (path,) in self._ask(self._FILES, ("-qa",)):
+                place, _, name = path.rpartition("/")
+                files = {"dirnames": [f"{place}/"], "basenames": [name], "dirindexes": [0]}
+                self._directories.setdefault(f"{place}/", {**header, **files})
+        return [self._directories[directory]] if directory in self._directories else []
+
+    def _ask(
+        self, form: str, question: Sequence[str]
+    ) -> Iterator[tuple[dict[str, Any], list[str]]]:
+        """A header for every line of the answer, and the fields beyond it."""
+        for line in _said(*self._where, "--qf", form, *question).splitlines():
+            fields = line[1:].split("\t")
+            if line.startswith("=") and len(fields) >= len(self._TAGS):
+                header: dict[str, Any] = dict(zip(self._TAGS, fields))
+                header["epoch"] = int(header["epoch"])
+                yield header, fields[len(self._TAGS) :]
+
+
+def _said(*arguments: str) -> str:
+    """What the rpm command prints; nothing where there is none."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    environment.update({name: os.environ[name] for name in ("HOME",) if name in os.environ})
+    with contextlib.suppress(OSError):
+        # A pipe for stdin, because a chroot may have no /dev/null.
+        done = subprocess.run(
+            ["/usr/bin/rpm", *arguments],
+            env=environment,
+            cwd="/",
+            input="",
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        return done.stdout
+    return ""
 
 
 @contextlib.contextmanager
@@ -114,9 +188,9 @@ def _configured(rpm: ModuleType, place: str) -> Iterator[None]:
         rpm.delMacro("_dbpath")
 
 
-def _place(rpm: ModuleType, layout: Layout) -> str | None:
+def _place(configured: str, layout: Layout) -> str | None:
     """The target path of a database that is there: rpm would make one that is not."""
-    places = [rpm.expandMacro("%{_dbpath}"), *_KNOWN_PLACES]
+    places = [configured, *_KNOWN_PLACES]
     for place in filter(os.path.isabs, places):  # a macro that is not set stays as it is written
         directory = layout.real(place)
         if any(os.path.exists(directory / name) for name in _DATABASES):

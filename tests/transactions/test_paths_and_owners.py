@@ -175,6 +175,62 @@ def test_the_name_of_a_package_may_begin_with_an_underscore(host: Host, build_ho
     assert answer(host) == "app1 1"
 
 
+def test_without_rpms_python_bindings_its_command_is_asked(host: Host, build: Build) -> None:
+    """As on EL8, whose bindings are for a Python that is too old for the runtime."""
+    old = build(tiny_application("1", ghost=False))
+    new = build(tiny_application("2", path="/srv/app1/venv", ghost=False))
+    host.publish(old, new)
+    host.shell("mv $(python3 -c 'import rpm; print(rpm.__path__[0])') /opt/bindings")
+    host.rpm("-U", host.repository_path(old))
+    by_hand = host.run("rpm-venv", "remove", "/opt/app1/penv", check=False)
+    assert "belongs to the installed package app1-1-1.noarch" in by_hand.stderr
+    host.rpm("-U", host.repository_path(new))
+    assert answer(host, "/srv/app1/venv") == "app1 2"
+    assert sorted(_environments(host)) == ["/srv/app1/venv"]
+
+
+_IN_PREUN = {"%preun": "%venv_remove /opt/app1/penv"}
+
+
+def test_an_environment_may_be_removed_in_preun(
+    host: Host, build: Build, leftovers: Leftovers
+) -> None:
+    for version in ("1", "2"):
+        package = build(tiny_application(version, without=("%postun",), sections=_IN_PREUN))
+        host.publish(package)
+        host.dnf("install", f"app1-{version}")
+        assert answer(host) == f"app1 {version}"
+    said = host.dnf("remove", "app1")
+    assert "warning" not in said.output.lower()
+    assert leftovers() == {}
+
+
+def test_the_ghost_may_come_and_go(host: Host, build: Build, leftovers: Leftovers) -> None:
+    """rpm takes the path away with a leaving ``%ghost``; it is put back in the same transaction."""
+    packages = [build(tiny_application(str(n), ghost=n % 2 == 1)) for n in range(4)]
+    host.publish(*packages)
+    for number in (0, 1, 2, 3, 2, 1, 0):
+        host.rpm("-U", "--oldpackage", host.repository_path(packages[number]))
+        assert answer(host) == f"app1 {number}"
+        assert host.rpm("-V", "app1").output == ""
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
+
+
+def test_packages_may_be_swapped(host: Host, build: Build, leftovers: Leftovers) -> None:
+    host.publish(
+        build(tiny_application()), build(tiny_application(name="app2", path="/opt/app1/penv"))
+    )
+    host.dnf("install", "app1")
+    host.dnf("swap", "app1", "app2")
+    assert answer(host, command="app2") == "app2 1"
+    assert _environments(host)["/opt/app1/penv"]["package"] == "app2-1-1.noarch"
+    host.dnf("history", "undo", "last")
+    assert answer(host) == "app1 1"
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
+
+
 @pytest.mark.parametrize("ghost", [True, False], ids=["ghost", "no ghost"])
 def test_empty_parent_directories_of_the_package_go_with_it(
     host: Host, build: Build, leftovers: Leftovers, ghost: bool

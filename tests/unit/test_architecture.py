@@ -31,7 +31,7 @@ ROWS = (
 )
 
 #: Which modules may do what. Everything else is a pure function of its arguments.
-RUNS_PROGRAMS = {"interpreter", "sandbox", "resolve"}
+RUNS_PROGRAMS = {"interpreter", "rpmdb", "sandbox", "resolve"}
 WRITES = {
     "files",
     "store",

@@ -36,6 +36,16 @@ touch %{buildroot}/opt/app/penv/lib/owned.py %{buildroot}/etc/app %{buildroot}/o
 """
 
 
+#: The bindings, and what is asked where this Python has none.
+by_both = pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("", id="bindings"),
+        pytest.param("rpmdb._site_directories = lambda: iter(())", id="command"),
+    ],
+)
+
+
 def rpm(*arguments: str) -> None:
     subprocess.run(["rpm", *arguments], check=True, capture_output=True)
 
@@ -85,33 +95,41 @@ def ask(root: Path, question: str, before: str = "") -> object:
     return eval(done.stdout.splitlines()[-1])
 
 
+@by_both
 def test_packages_are_found_by_name_capability_and_file(
-    root: Path, packages: dict[str, str]
+    root: Path, packages: dict[str, str], way: str
 ) -> None:
     install(root, packages["app"])
-    assert ask(root, "rpmdb.instances(layout, 'app')") == ["app-2:1.0-3.noarch"]
-    assert ask(root, "rpmdb.providers(layout, 'venv(/opt/app/penv)')") == ["app-2:1.0-3.noarch"]
-    assert ask(root, "rpmdb.owner(layout, '/etc/app')") == ["app-2:1.0-3.noarch"]
-    assert ask(root, "rpmdb.owner(layout, '/opt/app/ghost')") == ["app-2:1.0-3.noarch"]
+    app = ["app-2:1.0-3.noarch"]
+    assert ask(root, "rpmdb.instances(layout, 'app')", way) == app
+    assert ask(root, "rpmdb.providers(layout, 'venv(/opt/app/penv)')", way) == app
+    assert ask(root, "rpmdb.owner(layout, '/etc/app')", way) == app
+    assert ask(root, "rpmdb.owner(layout, '/opt/app/ghost')", way) == app
 
 
-def test_no_is_not_unknown(root: Path, packages: dict[str, str]) -> None:
+@by_both
+def test_no_is_not_unknown(root: Path, packages: dict[str, str], way: str) -> None:
     install(root, packages["app"])
-    assert ask(root, "rpmdb.instances(layout, 'other')") == []
-    assert ask(root, "rpmdb.providers(layout, 'venv(/opt/other)')") == []
-    assert ask(root, "rpmdb.owner(layout, '/etc/other')") == []
+    assert ask(root, "rpmdb.instances(layout, 'other')", way) == []
+    assert ask(root, "rpmdb.instances(layout, 'app-1.0')", way) == []
+    assert ask(root, "rpmdb.providers(layout, 'venv(/opt/other)')", way) == []
+    assert ask(root, "rpmdb.owner(layout, '/etc/other')", way) == []
+    assert ask(root, "rpmdb.owner(layout, '/etc')", way) == []
 
 
-def test_owned_files_below_a_directory_are_found(root: Path, packages: dict[str, str]) -> None:
+@by_both
+def test_owned_files_below_a_directory_are_found(
+    root: Path, packages: dict[str, str], way: str
+) -> None:
     (root / "opt/app/penv/lib/deeper").mkdir(parents=True)
     install(root, packages["app"])
-    assert ask(root, "rpmdb.first_owned_below(layout, '/opt/app/penv')") is None
+    assert ask(root, "rpmdb.first_owned_below(layout, '/opt/app/penv')", way) is None
     install(root, packages["app-old"])
-    assert ask(root, "rpmdb.first_owned_below(layout, '/opt/app/penv')") == [
+    assert ask(root, "rpmdb.first_owned_below(layout, '/opt/app/penv')", way) == [
         "/opt/app/penv/lib/owned.py",
         "app-old-2:1.0-3.noarch",
     ]
-    assert ask(root, "rpmdb.first_owned_below(layout, '/opt/app/penv/lib/deeper')") is None
+    assert ask(root, "rpmdb.first_owned_below(layout, '/opt/app/penv/lib/deeper')", way) is None
 
 
 @pytest.mark.parametrize(
@@ -123,25 +141,25 @@ def test_owned_files_below_a_directory_are_found(root: Path, packages: dict[str,
         "rpmdb.first_owned_below(layout, '/etc')",
     ],
 )
-def test_without_a_database_or_bindings_nothing_is_known(
-    tmp_path: Path, root: Path, question: str, packages: dict[str, str]
+@by_both
+def test_without_a_database_nothing_is_known(
+    tmp_path: Path, root: Path, question: str, way: str
 ) -> None:
     """An empty database says nothing either: rpm-ostree's scriptlets see one."""
     bare = tmp_path / "bare"
     bare.mkdir()
-    assert ask(bare, question) is None
+    assert ask(bare, question, way) is None
     assert list(bare.iterdir()) == []  # rpm makes a database where it is told of one
-    assert ask(root, question) is None
-    install(root, packages["app"])
-    assert ask(root, question, "rpmdb._site_directories = lambda: iter(())") is None
+    assert ask(root, question, way) is None
 
 
-def test_a_damaged_database_is_unknown(root: Path, packages: dict[str, str]) -> None:
+@by_both
+def test_a_damaged_database_is_unknown(root: Path, packages: dict[str, str], way: str) -> None:
     install(root, packages["app"])
     for file in (root / "var/lib/rpm").iterdir():
         if file.stat().st_size:
             file.write_bytes(b"damaged" * 1000)
-    assert ask(root, "rpmdb.instances(layout, 'app')") is None
+    assert ask(root, "rpmdb.instances(layout, 'app')", way) is None
 
 
 def test_the_database_of_newer_systems_is_found(root: Path, packages: dict[str, str]) -> None:
