@@ -41,21 +41,47 @@ def settled(tree: Tree) -> Tree:
     return {name: entry for name, entry in tree.items() if not name.startswith(_STAGING)}
 
 
-def losses(laboratories: Laboratories, scenario: str, made: Sequence[Call]) -> tuple[int, str]:
+_OBJECT = re.compile(r"usr/lib/rpm-venv/(store/[^/]+|envs/[^/]+/[^/]+)(/.*)?")
+
+
+def made(tree: Tree) -> dict[str, Tree]:
+    """The objects and generations of a tree, by their places."""
+    found: dict[str, Tree] = defaultdict(dict)
+    for name, entry in tree.items():
+        match = _OBJECT.fullmatch(name)
+        if match:
+            found[match[1]][name] = entry
+    return found
+
+
+def half_made(tree: Tree, whole: dict[str, Tree]) -> str:
+    """The first object or generation of a tree that has its name and is not whole."""
+    for place, entries in made(tree).items():
+        if entries != whole[place]:
+            return f"{place} is not whole: {difference(whole[place], entries)}"
+    return ""
+
+
+def losses(laboratories: Laboratories, scenario: str, recording: Sequence[Call]) -> tuple[int, str]:
     """How many power losses were tried, and the first after which something is wrong."""
     disk = StrictDisk(laboratories.template(scenario, "before"))
     final = StrictDisk(laboratories.template(scenario, "after")).tree()
     good = (public(disk.tree()), public(final))
+    whole = {**made(disk.tree()), **made(final)}
     tried = 0
-    for call in made:
+    for call in recording:
         if not disk.do(call) or call.paths[-1].startswith(_STAGING):
             continue
         for names in disk.after_power_loss():
             tried += 1
-            found = public(disk.tree(names))
+            tree = disk.tree(names)
+            found = public(tree)
             if found not in good:
                 wrong = difference(good[1] or good[0] or {}, found or {})
                 return tried, f"neither old nor new after {call}: {wrong}"
+            wrong = half_made(tree, whole)
+            if wrong:
+                return tried, f"after {call}: {wrong}"
     for names in disk.after_power_loss():
         tried += 1
         wrong = difference(settled(final), settled(disk.tree(names)))
@@ -104,10 +130,11 @@ def test_every_fsync_is_needed(
     laboratories: Laboratories, recordings: dict[str, list[Call]]
 ) -> None:
     missed: dict[str, list[str]] = defaultdict(list)
-    for scenario, made in recordings.items():
-        for number, call in enumerate(made):
+    for scenario, recording in recordings.items():
+        for number, call in enumerate(recording):
             if call.name in calls.DURABLE:
-                _, wrong = losses(laboratories, scenario, made[:number] + made[number + 1 :])
+                without = recording[:number] + recording[number + 1 :]
+                _, wrong = losses(laboratories, scenario, without)
                 missed[site(call)].append(wrong)
     found = Counter({place: sum(map(bool, wrongs)) for place, wrongs in missed.items()})
     for place, wrongs in sorted(missed.items()):
