@@ -53,7 +53,7 @@ class Batch:
             if require_sandbox and zygote.missing:
                 raise SandboxError(
                     f"wheels cannot be confined well enough: {sandbox.lacking(zygote.missing)}",
-                    hint="it is require-sandbox in /etc/rpm-venv.conf that asks for all of it",
+                    hint=sandbox.REQUIRED,
                 )
             threads = [
                 threading.Thread(target=self._work, args=(zygote, worker), daemon=True)

@@ -18,8 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rpm_venv import complaint, files, sandbox
-from rpm_venv.confined.lockdown import NOBODY
+from rpm_venv import complaint, configuration, files, sandbox
 from rpm_venv.errors import FetchError, Problem, VenvError, WheelError
 from rpm_venv.interpreter import Interpreter
 from rpm_venv.locked import Entry
@@ -70,7 +69,7 @@ def download(
     _prepare(layout, place, lines)
     own = Pip(interpreter.path)
     others = Pip(os.path.realpath(sys.executable), tuple(_target(interpreter)))
-    said = _run(place, [own] if own.python == others.python else [own, others])
+    said = _run(layout, place, [own] if own.python == others.python else [own, others])
     if said:
         found = complaint.diagnose(said)
         raise FetchError(found.message, hint=found.hint)
@@ -86,7 +85,7 @@ def problems(layout: Layout) -> tuple[Problem, ...]:
     place = Path(tempfile.mkdtemp(prefix="rpm-venv-", dir="/tmp"))
     try:
         _prepare(layout, place, [_NO_WHEEL])
-        found = complaint.of_index(_run(place, [Pip(os.path.realpath(sys.executable))]))
+        found = complaint.of_index(_run(layout, place, [Pip(os.path.realpath(sys.executable))]))
     except VenvError as error:
         return (Problem(error.message, error.subject, error.hint),)
     finally:
@@ -95,15 +94,13 @@ def problems(layout: Layout) -> tuple[Problem, ...]:
 
 
 def _prepare(layout: Layout, place: Path, lines: Sequence[str]) -> None:
-    """Give nobody a directory with the list of wheels and the site's configuration in it."""
+    """Fill the directory that will be pip's: the list of wheels, the site's configuration."""
     for name in ("wheels", "tmp"):
         os.mkdir(place / name, 0o700)
     files.write_new(place / "wheels.txt", "\n".join([*lines, ""]).encode(), 0o600)
     files.write_new(place / "pip.conf", _configuration(layout).encode(), 0o600)
     if os.geteuid() == 0:
-        for path in place.iterdir():
-            os.chown(path, NOBODY, NOBODY)
-        # Its directory is nobody's, but on the way to it others may only pass through.
+        # Its directory is a stranger's, but on the way to it others may only pass through.
         mode = stat.S_IMODE(os.stat(place.parent).st_mode)
         if not mode & 0o001:
             os.chmod(place.parent, mode | 0o011)  # noqa: S103
@@ -132,9 +129,11 @@ def _configuration(layout: Layout) -> str:
     return out.getvalue()
 
 
-def _run(place: Path, pips: Iterable[Pip]) -> str:
+def _run(layout: Layout, place: Path, pips: Iterable[Pip]) -> str:
     """Have the first pip there is download the list; what it says of its failure, if it failed."""
     said = "No module named pip"
+    require_all = configuration.read(layout).require_sandbox
+    user = sandbox.give_to_stranger(place)
     for pip in pips:
         if not os.access(pip.python, os.X_OK):
             continue  # of another root
@@ -144,6 +143,8 @@ def _run(place: Path, pips: Iterable[Pip]) -> str:
             cwd=place,
             network=True,
             timeout=_TIMEOUT,
+            user=user,
+            require_all=require_all,
         )
         if done.returncode == 0:
             return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -44,6 +45,10 @@ LAYERS = {
     "seccomp": "filter of system calls (seccomp)",
     "landlock": "bar to writing elsewhere (landlock)",
 }
+
+
+#: Why the lack of one is an error.
+REQUIRED = "it is require-sandbox in /etc/rpm-venv.conf that asks for all of it"
 
 
 def lacking(layers: Iterable[str]) -> str:
@@ -254,22 +259,46 @@ class CompletedChild:
     missing: tuple[str, ...] = ()
 
 
-def run(
-    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, network: bool, timeout: float
-) -> CompletedChild:
-    """Run a program as nobody, who can write to ``cwd`` alone, with the network or without it.
-
-    ``cwd`` is given to that user; what is in it afterwards is as hostile as the program may be.
-    ``SandboxError`` when it does not start, or is not done after ``timeout`` seconds. Of its
-    output the last megabyte is kept. Must not be called while other threads run.
-    """
+def give_to_stranger(directory: Path) -> int:
+    """Give a directory of root's, and what is right in it, to a user that nobody is; the id."""
     if os.geteuid() == 0:
-        os.chown(cwd, lockdown.NOBODY, lockdown.NOBODY, follow_symlinks=False)
+        for user in lockdown.strangers():
+            try:
+                for path in (*directory.iterdir(), directory):
+                    os.chown(path, user, user, follow_symlinks=False)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # what a user namespace without that id says
+                    raise
+            else:
+                return user
+    return os.geteuid()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    network: bool,
+    timeout: float,
+    user: int | None = None,
+    require_all: bool = False,
+) -> CompletedChild:
+    """Run a program as a stranger, who can write to ``cwd`` alone, with the network or without it.
+
+    ``cwd`` is given to that user, if it was not to ``user`` before; what is in it afterwards is as
+    hostile as the program may be. ``SandboxError`` when it does not start, is not done after
+    ``timeout`` seconds, or would lack a layer where it is to have all. Of its output the last
+    megabyte is kept. Must not be called while other threads run.
+    """
+    stranger = give_to_stranger(cwd) if user is None else user
     reading, writing = os.pipe2(os.O_CLOEXEC)
 
     def confine() -> None:
-        missing = lockdown.confine_program(os.fspath(cwd), network=network)
+        missing = lockdown.confine_program(os.fspath(cwd), stranger, network=network)
         os.write(writing, ",".join(missing).encode())
+        if missing and require_all:
+            os._exit(1)
 
     try:
         with subprocess.Popen(
@@ -296,9 +325,12 @@ def run(
         os.close(writing)
         missing = os.read(reading, 1000).decode()
         os.close(reading)
-    return CompletedChild(
-        process.returncode, stdout, stderr, tuple(filter(None, missing.split(",")))
-    )
+    layers = tuple(filter(None, missing.split(",")))
+    if layers and require_all:
+        raise SandboxError(
+            f"{argv[0]} cannot be confined well enough: {lacking(layers)}", hint=REQUIRED
+        )
+    return CompletedChild(process.returncode, stdout, stderr, layers)
 
 
 def _outputs(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, str]:

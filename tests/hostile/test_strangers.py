@@ -158,8 +158,8 @@ PLANTED = {
 def test_what_pip_may_leave_in_place_of_wheels(
     place: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally, kind: str
 ) -> None:
-    def taken_over(where: Path, pips: object) -> str:
-        del pips
+    def taken_over(layout: Layout, where: Path, pips: object) -> str:
+        del layout, pips
         assert run(where, PLANTED[kind]).returncode == 0
         return ""
 
@@ -171,7 +171,10 @@ def test_what_pip_may_leave_in_place_of_wheels(
     if isinstance(caught.value, VenvError):
         assert all(line.isprintable() for line in caught.value.lines())
     assert (place / "wheels").lstat().st_uid == place.lstat().st_uid == 0
-    assert run(place, "touch wheels/x").returncode != 0 or place.lstat().st_uid == 65534
+    os.chown(place, 0, 0)
+    assert sandbox.run(
+        ["/bin/sh", "-c", "touch wheels/y"], env={}, cwd=place, network=True, timeout=60, user=65534
+    ).returncode
     tally("what nobody leaves behind", "refused")
 
 
@@ -274,3 +277,42 @@ def test_an_ordinary_user_is_told_that_it_is_not_to_be(
     assert done.stderr.count("\n") == 1
     assert [path.name for path in root.rglob("*")] == ["usr", "lib"]
     tally("ordinary users", "refused")
+
+
+@needs_root
+def test_nobody_does_not_see_what_pip_is_told(place: Path, tally: Tally) -> None:
+    """Services run as nobody; the site's configuration has passwords."""
+    (place / "pip.conf").touch(mode=0o600)
+    user = sandbox.give_to_stranger(place)
+    assert user >= 0x70000000
+    spy = f"cat {place}/pip.conf || ls {place}"
+    done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", spy],
+                          capture_output=True, check=False)  # fmt: skip
+    assert (done.returncode == 0) is (place.stat().st_mode & 0o005 == 0o005)
+    assert b"Permission denied" in done.stderr
+    again = sandbox.run(["/bin/sh", "-c", "id -u; cat pip.conf"], env={"PATH": "/usr/bin"},
+                        cwd=place, network=True, timeout=60, user=user)  # fmt: skip
+    assert again.stdout == f"{user}\n"
+    assert again.returncode == 0
+    assert sandbox.give_to_stranger(place) != user
+    tally("what nobody leaves behind", "refused")
+
+
+@needs_root
+def test_pip_is_not_run_with_less_confinement_than_asked_for(tmp_path: Path, tally: Tally) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rpm_venv import sandbox\n"
+        "done = sandbox.run(['/bin/touch', 'run'], env={}, cwd=Path(sys.argv[1]), network=True,"
+        " timeout=60, require_all=True)"
+    )
+    (tmp_path / "own").mkdir()
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-c", code, str(tmp_path / "own")],
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.environ["PATH"]},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "SandboxError" in done.stderr
+    assert "no mount and IPC namespaces, no process namespace" in done.stderr
+    assert "require-sandbox" in done.stderr
+    assert os.listdir(tmp_path / "own") == []
+    tally("what nobody leaves behind", "refused")

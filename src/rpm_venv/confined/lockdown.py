@@ -19,8 +19,10 @@ try:
 except ImportError:  # some distributions package it apart
     ctypes = None  # type: ignore[assignment]
 
-#: Who a child of root becomes: the kernel's own id for nobody, owner of nothing.
+#: The kernel's own id for nobody. Services run under it, too, and would get at our child.
 NOBODY = 65534
+#: Ids that no user, service or container has (systemd's UIDS-GIDS): a child's own is one of them.
+_STRANGERS = range(0x70000000, 0x7FFFFFFF)
 
 _NEW_MOUNTS, _NEW_UTS, _NEW_IPC = 0x00020000, 0x04000000, 0x08000000
 _NEW_USER, _NEW_PID, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
@@ -48,15 +50,15 @@ def confine(empty: int) -> list[str]:
     return missing
 
 
-def confine_program(directory: str, *, network: bool) -> list[str]:
-    """Confine a program that is about to be executed: nobody's rights, and one writable directory.
+def confine_program(directory: str, user: int, *, network: bool) -> list[str]:
+    """Confine a program that is about to be executed: a stranger's rights, one writable directory.
 
     Returns the layers that are missing.
     """
     missing = isolate(network=network) if os.geteuid() == 0 or not network else ["namespaces"]
     if not _first_of_its_processes():
         missing.append("processes")
-    missing += become_nobody()
+    missing += become_nobody([user])
     limits = (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, protocol.MAX_WHEEL),
@@ -105,18 +107,33 @@ def isolate(*, network: bool) -> list[str]:
     return missing
 
 
-def become_nobody() -> list[str]:
-    """Give up the user, groups and capabilities of root; what is missing."""
-    missing = []
-    try:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-    except OSError:  # not root, or a user namespace without that id
-        missing.append("user")
+def strangers() -> tuple[int, int]:
+    """User ids for a child of root, best first: one that is nobody else's, and nobody."""
+    chosen = int.from_bytes(os.urandom(4), "little") % len(_STRANGERS)
+    return _STRANGERS[chosen], NOBODY
+
+
+def become_nobody(users: Iterable[int] = ()) -> list[str]:
+    """Give up the user, groups and capabilities of root; what is missing.
+
+    The first of these user ids is taken that there is in this user namespace.
+    """
+    missing = [] if any(map(_become, users or strangers())) else ["user"]
     if not _dropped_capabilities():
         missing.append("capabilities")
     return missing
+
+
+def _become(user: int) -> bool:
+    if user == 0:
+        return False  # a user namespace with root alone
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except OSError:  # not root, or a user namespace without that id
+        return False
+    return True
 
 
 def no_new_privileges() -> bool:
