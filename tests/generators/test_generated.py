@@ -77,6 +77,25 @@ def test_wheels_from_an_index_for_several_pythons_do_not_bind(build: Build) -> N
     assert built.query("--requires") == [*SHELL, RUNTIME]
 
 
+def test_extras_and_groups_decide_what_is_bundled(build: Build) -> None:
+    wheels = [make_wheel(name) for name in ("app", "inweb", "intests")]
+    text = pylock(wheels, 'extras = ["web"]\ndependency-groups = ["tests"]')
+    for name, marker in {
+        "inweb": "'web' in extras",
+        "intests": "'tests' in dependency_groups",
+    }.items():
+        text = text.replace(f'name = "{name}"', f'name = "{name}"\nmarker = "{marker}"')
+    wanted = f"%venv_install -r %{{_datadir}}/app1/pylock.toml -w {WHEELS} -o"
+    second = f"{wanted} -x web -g tests /opt/app1/all"
+    files = f"%{{_datadir}}/app1\n%ghost {PATH}\n%ghost /opt/app1/all"
+    shipped = {**sources(*wheels), "pylock.toml": text}
+    built = build(spec({"%post": f"{wanted} {PATH}"}), shipped)
+    assert built.query("--provides") == ["bundled(python3dist(app)) = 1", f"venv({PATH})"]
+    built = build(spec({"%post": f"{wanted} {PATH}\n{second}", "%files": files}), shipped)
+    bundled = [f"bundled(python3dist({name})) = 1" for name in ("app", "intests", "inweb")]
+    assert built.query("--provides")[:3] == bundled
+
+
 def test_an_interpreter_that_is_asked_for_is_required(build: Build) -> None:
     python = f"python3.{system_python()[1]}"
     built = build(spec({"%post": f"{INSTALL} -p {python}"}), sources(make_wheel("alpha")))
