@@ -16,6 +16,7 @@ from tests.faults.systems import Live, Snapshot
 
 ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS", "ENOMEM")
 SIGNALS = ("KILL", "INTERRUPT")
+_ALL_CPUS = os.sched_getaffinity(0)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Case:
     """What goes wrong: a fault at the N-th call (from 1), once or from then on.
 
     ``fault`` is ``KILL``, ``INTERRUPT`` or the name of an errno; ``children`` counts the calls of
-    the processes that the command starts instead of its own.
+    the processes that the command starts instead of its own. On several CPUs (``parallel``) a verb
+    has several workers, and the N-th call is not the same one each time.
     """
 
     scenario: str
@@ -31,10 +33,12 @@ class Case:
     nth: int
     persistent: bool = False
     children: bool = False
+    parallel: bool = False
 
     def __str__(self) -> str:
         whose = "children's call" if self.children else "call"
-        return f"{self.scenario}, {self.fault} at {whose} {self.nth}{'+' * self.persistent}"
+        how = "+" * self.persistent + " in parallel" * self.parallel
+        return f"{self.scenario}, {self.fault} at {whose} {self.nth}{how}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class Laboratory:
         root = self._fresh(case.scenario)
         fault = Fault(case)
         reading = case.children or case.fault not in SIGNALS
-        run = self._run(case.scenario, root, fault, reading=reading)
+        run = self._run(case.scenario, root, fault, reading=reading, parallel=case.parallel)
         problems = [*self._after_fault(case, root, run)]
         again = self._run(case.scenario, root, None)
         if again.code != 0:
@@ -132,11 +136,19 @@ class Laboratory:
         return root
 
     def _run(
-        self, scenario: str, root: Path, decide: Decide | None, *, reading: bool = False
+        self,
+        scenario: str,
+        root: Path,
+        decide: Decide | None,
+        *,
+        reading: bool = False,
+        parallel: bool = False,
     ) -> Run:
         before = self.templates / scenario / "before"
         command = self.command(root, systems.words(systems.named(scenario), before))
         say = self.scratch / "said"
+        if parallel:
+            return supervised.run(on_all_cpus(command), root, decide, say=say, reading=reading)
         return supervised.run(command, root, decide, say=say, reading=reading)
 
     def _live(self, scenario: str, when: str) -> Live | None:
@@ -201,5 +213,15 @@ def _against(live: Snapshot | None, old: Snapshot | None, new: Snapshot | None) 
 
 def keep_to_one_cpu(number: int) -> None:
     """Keep this process and all it starts on one CPU: then a verb has one worker, one order."""
-    cpus = sorted(os.sched_getaffinity(0))
+    cpus = sorted(_ALL_CPUS)
     os.sched_setaffinity(0, {cpus[number % len(cpus)]})
+
+
+def on_all_cpus(command: Callable[[], int]) -> Callable[[], int]:
+    """A command that is not kept to one CPU."""
+
+    def call() -> int:
+        os.sched_setaffinity(0, _ALL_CPUS)
+        return command()
+
+    return call

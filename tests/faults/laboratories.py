@@ -21,11 +21,15 @@ from tests.faults.systems import Command, Scenario
 WORKERS = 2
 #: Memory where there is some: a disk's syncfs waits for everybody's files.
 _FAST = "/dev/shm"
+_ENOUGH = 2 << 30  # bytes
 
 
 def scratch() -> Path:
-    """A fresh directory in memory, or in the usual place where that cannot be."""
-    place = _FAST if os.access(_FAST, os.W_OK) else None
+    """A fresh directory in memory, or in the tree's build folder where there is too little."""
+    place = Path(_FAST)
+    if not os.access(place, os.W_OK) or shutil.disk_usage(place).free < _ENOUGH:
+        place = systems.TREE / "build"
+        place.mkdir(exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="faults-", dir=place))
 
 

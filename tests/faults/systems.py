@@ -18,7 +18,7 @@ from tests.host.wheels import make_lock, make_wheel
 
 PATH = "/opt/app/penv"
 OTHER = "/srv/other/penv"
-_TREE = Path(__file__).resolve().parents[2]
+TREE = Path(__file__).resolve().parents[2]
 #: The interpreter of ``/usr/bin/rpm-venv``, and of the environments.
 PYTHON = "/usr/bin/python3"
 _HOME = "usr/lib/rpm-venv"
@@ -38,7 +38,7 @@ class Command:
 
     @classmethod
     def copied(cls, into: Path) -> Command:
-        shutil.copytree(_TREE / "src", into, ignore=shutil.ignore_patterns("__pycache__", "*.egg*"))
+        shutil.copytree(TREE / "src", into, ignore=shutil.ignore_patterns("__pycache__", "*.egg*"))
         compileall.compile_dir(into, quiet=1)
         return cls(into)
 
@@ -50,7 +50,7 @@ class Command:
 
     def python(self, code: str, *words: str) -> list[str]:
         """The words that run code as ``/usr/bin/rpm-venv`` runs its own."""
-        places = [str(self.source), str(Path(packaging.__file__).parents[1]), str(_TREE)]
+        places = [str(self.source), str(Path(packaging.__file__).parents[1]), str(TREE)]
         return [PYTHON, "-ISB", "-c", f"import sys; sys.path[:0] = {places!r}; {code}", *words]
 
 

@@ -90,6 +90,17 @@ def test_a_confined_child_dies(laboratories: Laboratories, scenario: str) -> Non
     assert not wrong, _told(wrong)
 
 
+@pytest.mark.parametrize("fault", ["KILL", "INTERRUPT", "EIO", "ENOSPC"])
+def test_several_workers(laboratories: Laboratories, fault: str) -> None:
+    calls = sum(own and changes for _, own, changes in laboratories.trace("fresh"))
+    every = 1 if TORTURE else 40
+    chosen = [Case("fresh", fault, n, parallel=True) for n in range(9, calls - 9, every)]
+    outcomes = list(laboratories.try_all(chosen))
+    wrong = [outcome for outcome in outcomes if outcome.problems]
+    table.survived(f"several workers: {fault}", len(outcomes), len(outcomes) - len(wrong))
+    assert not wrong, _told(wrong)
+
+
 def _told(outcomes: Sequence[Outcome]) -> str:
     lines = [str(outcome)[:1500] for outcome in outcomes]
     return "\n".join([f"{len(lines)} cases", *lines[:12]])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,23 @@ def test_the_umask_has_no_say(
     wanted = systems.snapshot(laboratories.template(scenario, "after"))
     assert not systems.difference(wanted, systems.snapshot(root))
     tried(f"umask {umask:03o}, {scenario}")
+
+
+@pytest.mark.parametrize("years", [-10, 10])
+def test_times_have_no_say(laboratories: Laboratories, root: Path, years: int) -> None:
+    """What the package brought, and what is there already, is from another time."""
+    systems.copy(laboratories.template("upgrade", "before"), root)
+    then = time.time() + years * 365 * 86400
+    for directory, _, names in os.walk(root):
+        if "rpm-venv" not in directory:
+            for name in (".", *names):
+                os.utime(Path(directory, name), (then, then), follow_symlinks=False)
+    laboratories.call(root, *install(3))
+    wanted = systems.snapshot(laboratories.template("upgrade", "after"))
+    assert not systems.difference(wanted, systems.snapshot(root))
+    made = root / os.readlink(root / PATH[1:])[1:]
+    times = {path.lstat().st_mtime for path in [made, *made.rglob("*")]}
+    assert len(times) == 1
 
 
 #: As full as it gets, for root too: no block is left, and no inode.
