@@ -189,6 +189,19 @@ def test_without_rpms_python_bindings_its_command_is_asked(host: Host, build: Bu
     assert sorted(_environments(host)) == ["/srv/app1/venv"]
 
 
+def test_an_install_by_hand_leaves_the_environment_its_packages(host: Host, build: Build) -> None:
+    host.publish(build(tiny_application()))
+    host.dnf("install", "app1")
+    share = "/usr/share/app1"
+    host.run(
+        "rpm-venv", "install", "-r", f"{share}/requirements.txt", "-w", f"{share}/wheels",
+        "-s", "/opt/app1/penv",
+    )  # fmt: skip
+    assert _environments(host)["/opt/app1/penv"]["package"] == "app1-1-1.noarch"
+    assert host.run("rpm-venv", "remove", "/opt/app1/penv", check=False).code == 1
+    assert answer(host) == "app1 1"
+
+
 _IN_PREUN = {"%preun": "%venv_remove /opt/app1/penv"}
 
 

@@ -138,6 +138,41 @@ def test_an_environment_that_is_gone_is_found_missing(host: Host, build: Build) 
     assert "/opt/app1/penv" in found.output
 
 
+def _lose_state(host: Host) -> str:
+    host.shell("rm /usr/lib/rpm-venv/state/opt-app1-penv.json")
+    return "reinstall the package it belongs to"
+
+
+def _damage_state(host: Host) -> str:
+    host.shell("truncate -s 5 /usr/lib/rpm-venv/state/opt-app1-penv.json")
+    return "remove /usr/lib/rpm-venv/state/opt-app1-penv.json and reinstall the package"
+
+
+def _replace(host: Host) -> str:
+    host.shell("ln -sfn /usr /opt/app1/penv")
+    return "move away what stands there, and mend it with: rpm-venv repair /opt/app1/penv"
+
+
+@pytest.mark.parametrize("damage", [_lose_state, _damage_state, _replace])
+def test_rpm_verify_says_what_mends_what_repair_alone_cannot(
+    host: Host, build: Build, damage: Callable[[Host], str]
+) -> None:
+    host.publish(build(tiny_application()))
+    host.dnf("install", "app1")
+    mend = damage(host)
+    found = host.rpm("-V", "app1", check=False)
+    assert found.code == 1
+    assert f"rpm-venv: /opt/app1/penv: not as installed; {mend}" in found.stdout
+    if "remove " in mend:
+        host.shell("rm /usr/lib/rpm-venv/state/opt-app1-penv.json")
+    if "reinstall" in mend:
+        host.dnf("reinstall", "app1")
+    else:
+        host.shell("rm /opt/app1/penv && rpm-venv repair /opt/app1/penv")
+    assert host.rpm("-V", "app1").output == ""
+    assert answer(host) == "app1 1"
+
+
 @pytest.mark.parametrize(
     "refused",
     [

@@ -37,6 +37,9 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
     """
     layout = context.layout
     facts = known or survey.facts(layout, declaration.path)
+    if declaration.package is None and facts.before:
+        # By hand, an environment stays its package's.
+        declaration = replace(declaration, package=facts.before.owner)
     occupancy.refuse(layout, declaration, facts.live)
     with _failure_kept(context, declaration, facts):
         lock = survey.lock(layout, declaration)

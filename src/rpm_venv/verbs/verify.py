@@ -45,13 +45,25 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         here = _verify(layout, path)
         found.extend(here)
         if here:
-            talk.append(f"{path}: not as installed; mend it with: rpm-venv repair {path}")
+            talk.append(f"{path}: not as installed; {_mend(layout, path, here)}")
     return Report(
         data={"environments": paths, "findings": [one.__dict__ for one in found]},
         text=tuple(one.line() for one in found),
         talk=tuple(talk),
         exit_code=FOUND if found else DONE,
     )
+
+
+def _mend(layout: Layout, path: str, found: list[Found]) -> str:
+    """What mends these findings. A repair works from the state: there has to be one."""
+    repair = f"mend it with: rpm-venv repair {path}"
+    kinds = {one.kind for one in found}
+    if "state" in kinds:
+        file = layout.target(layout.state_file(path))
+        return f"remove {file} and reinstall the package it belongs to"
+    if not layout.state_file(path).exists():
+        return "reinstall the package it belongs to"
+    return f"move away what stands there, and {repair}" if "replaced" in kinds else repair
 
 
 def _verify(layout: Layout, path: str) -> list[Found]:
