@@ -12,6 +12,7 @@ import mmap
 import os
 import socket
 import sys
+from collections.abc import Iterable
 from typing import Callable
 
 from rpm_venv.confined import lockdown, system_calls
@@ -60,8 +61,14 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "be root elsewhere": _new_user_namespace,
     "run a program": _run,
     "executable memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_EXEC | mmap.PROT_READ),
+    "shared memory": lambda: mmap.mmap(-1, 4096),
     "fork": _fork,
 }
+
+
+def _no_filter(allowed: Iterable[str], *, sharing: bool = True) -> bool:
+    del allowed, sharing
+    return True
 
 
 def main() -> None:
@@ -69,7 +76,7 @@ def main() -> None:
 
     missing = lockdown.confine(int(sys.argv[1]))
     if sys.argv[2] == "filtered":
-        lockdown.filter_calls(system_calls.UNPACK)
+        lockdown.filter_calls(system_calls.UNPACK, sharing=False)
     found = {}
     for name, attempt in ATTEMPTS.items():
         try:
@@ -84,7 +91,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[2] == "unfiltered":
-        lockdown.filter_calls = lambda _: True  # type: ignore[assignment]
+        lockdown.filter_calls = _no_filter
     if hasattr(os, "fork") and (child := os.fork()):
         os.waitpid(child, 0)  # so that there is a parent to attack
     else:

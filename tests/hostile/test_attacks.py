@@ -16,7 +16,7 @@ import pytest
 
 from rpm_venv import lock, sandbox
 from rpm_venv.confined import protocol, zygote
-from rpm_venv.errors import LockError, SandboxError, WheelError
+from rpm_venv.errors import LockError, SandboxError, VenvError, WheelError
 from rpm_venv.paths import Layout
 from rpm_venv.stream import Broken, Stream
 from rpm_venv.unpack import Unpacking
@@ -87,6 +87,41 @@ def test_a_child_cannot_keep_root_waiting(
     assert leftovers(Layout(tmp_path / "root")) == []
     listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True).stdout
     assert str(script).encode() not in listed
+    tally("a child that was taken over", "refused")
+
+
+#: What a child that was taken over tries from the inside, and the last that is heard of it.
+REACHES = {
+    "import mmap; kept = [mmap.mmap(-1, 16 << 20) for _ in range(60)]": "PermissionError",
+    "kept = [bytearray(16 << 20) for _ in range(60)]": "MemoryError",
+    "import os; os.fork()": "PermissionError|BlockingIOError",
+    "import os; os.kill(-1, 9)": "PermissionError",
+    "import os; os.kill(os.getppid(), 9)": "PermissionError",
+    "import os; os.open('/', 0)": "PermissionError",
+    "import os; os.write(wheel, b'x')": "PermissionError|OSError",
+    "import os; os.ftruncate(wheel, 0)": "PermissionError",
+    "import os; os.memfd_create('x')": "PermissionError",
+    "import socket; socket.socket()": "PermissionError",
+    "import socket; socket.socketpair()": "PermissionError",
+    "import os; os.setresuid(0, 0, 0)": "PermissionError",
+    "import os; os.dup2(0, 9)": "PermissionError|OSError",
+    "[os.write(n, b'x') for n in range(3, 64) if n not in (wheel, pipe)]": "OSError",
+}
+
+
+@pytest.mark.parametrize("reach", REACHES)
+def test_a_child_reaches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally, reach: str
+) -> None:
+    script = tmp_path / "zygote.py"
+    source = str(Path(sandbox.__file__).parents[1])
+    # Modules are there before there are no files any more, as those of the reader are.
+    loaded = "import mmap, os, signal, socket\n" + TAKEN_OVER
+    script.write_text(loaded.format(source=source, action=reach))
+    monkeypatch.setattr(zygote, "__file__", str(script))
+    with pytest.raises(VenvError, match=REACHES[reach]):
+        build(tmp_path / "root", Wheel().write(tmp_path))
+    assert leftovers(Layout(tmp_path / "root")) == []
     tally("a child that was taken over", "refused")
 
 

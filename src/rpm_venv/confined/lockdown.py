@@ -160,9 +160,12 @@ def limit(limits: Iterable[tuple[int, int]]) -> bool:
     return done
 
 
-def filter_calls(allowed: Iterable[str]) -> bool:
-    """Let the kernel refuse every system call but these, for good; whether it does."""
-    program = system_calls.program(allowed)
+def filter_calls(allowed: Iterable[str], *, sharing: bool = True) -> bool:
+    """Let the kernel refuse every system call but these, for good; whether it does.
+
+    Without ``sharing``, no memory that is shared is to be had any more.
+    """
+    program = system_calls.program(allowed, sharing=sharing)
     if ctypes is None or not program:
         return False
     code = ctypes.create_string_buffer(program, len(program))

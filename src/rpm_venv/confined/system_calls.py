@@ -1,7 +1,8 @@
 """The few system calls that a confined child needs, as a program for the kernel's filter. Pure.
 
-x86_64 and aarch64 were tested; on other machines there is no filter, and the layer is reported as
-missing: a wrong number would stop every installation there.
+There is one for x86_64 and aarch64, whose numbers are tested against the kernel's headers; it has run
+on x86_64 alone. On other machines there is none, and the layer is reported as missing: a wrong number
+would stop every installation there.
 """
 
 from __future__ import annotations
@@ -75,22 +76,27 @@ _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _NUMBER_AT, _MACHINE_AT, _ARGUMENTS_AT = 0, 4, 16
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
-_PROT_EXEC = 4
+_PROT_EXEC, _MAP_SHARED = 4, 1
 _CLONE_NAMESPACES = 0x7E020080
 #: Calls whose argument (by its position) may not have certain bits: no new code in memory, and no
 #: new namespace, in which a process would be its own root.
 _FORBIDDEN_BITS = {
-    "mmap": (2, _PROT_EXEC),
-    "mprotect": (2, _PROT_EXEC),
-    "clone": (0, _CLONE_NAMESPACES),
+    "mmap": ((2, _PROT_EXEC),),
+    "mprotect": ((2, _PROT_EXEC),),
+    "clone": ((0, _CLONE_NAMESPACES),),
 }
+#: Shared memory is not counted against the limit of a process's own (RLIMIT_DATA).
+_SHARING = {"mmap": ((3, _MAP_SHARED),)}
 
 
 _MACHINE = os.uname().machine  # asked once: the filter itself does not allow the question
 
 
-def program(allowed: Iterable[str], machine: str = _MACHINE) -> bytes:
-    """The filter (struct sock_filter[]) that allows these calls; empty for an unknown machine."""
+def program(allowed: Iterable[str], machine: str = _MACHINE, *, sharing: bool = True) -> bytes:
+    """The filter (struct sock_filter[]) that allows these calls; empty for an unknown machine.
+
+    Without ``sharing``, memory that others may have as well is not to be had.
+    """
     known = _MACHINES.get(machine)
     if known is None or sys.maxsize < 1 << 32:  # a 32-bit process on a 64-bit kernel
         return b""
@@ -104,27 +110,24 @@ def program(allowed: Iterable[str], machine: str = _MACHINE) -> bytes:
     for name in allowed:
         number = _NUMBERS[name][column]
         if number >= 0:
-            code += _allow(name, number)
+            code += _allow(name, number, () if sharing else _SHARING.get(name, ()))
     # clone3 hides its flags behind a pointer; libc falls back to clone where there is none.
     code += [_step(_EQUAL, _NUMBERS["clone3"][column], 0, 1), _step(_RETURN, _ERROR | _ENOSYS)]
     code.append(_step(_RETURN, _ERROR | _EPERM))
     return b"".join(code)
 
 
-def _allow(name: str, number: int) -> list[bytes]:
-    allow = _step(_RETURN, _ALLOW)
-    if name not in _FORBIDDEN_BITS:
-        return [_step(_EQUAL, number, 0, 1), allow]
-    position, bits = _FORBIDDEN_BITS[name]
-    return [
-        _step(_EQUAL, number, 0, 4),
-        _step(
-            _LOAD, _ARGUMENTS_AT + 8 * position
-        ),  # the lower half: both machines are little-endian
-        _step(_ANY_BIT, bits, 0, 1),
-        _step(_RETURN, _ERROR | _EPERM),
-        allow,
-    ]
+def _allow(name: str, number: int, also: tuple[tuple[int, int], ...]) -> list[bytes]:
+    forbidden = (*_FORBIDDEN_BITS.get(name, ()), *also)
+    code = [_step(_EQUAL, number, 0, 3 * len(forbidden) + 1)]
+    for position, bits in forbidden:
+        code += [
+            # The lower half: both machines are little-endian.
+            _step(_LOAD, _ARGUMENTS_AT + 8 * position),
+            _step(_ANY_BIT, bits, 0, 1),
+            _step(_RETURN, _ERROR | _EPERM),
+        ]
+    return [*code, _step(_RETURN, _ALLOW)]
 
 
 def _step(operation: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:

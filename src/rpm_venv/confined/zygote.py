@@ -99,7 +99,7 @@ def _unpack(wheel: int, pipe: int, page: int) -> None:
     os.close(page)
     lockdown.die_with_parent()
     lockdown.limit(_LIMITS)
-    lockdown.filter_calls(system_calls.UNPACK)
+    lockdown.filter_calls(system_calls.UNPACK, sharing=False)
     gc.disable()
     tag = sys.implementation.cache_tag or ""
     wheel_stream.Sender(wheel_stream.Output(pipe), tag, shared).send(wheel)
