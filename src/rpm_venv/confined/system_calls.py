@@ -1,8 +1,8 @@
 """The few system calls that a confined child needs, as a program for the kernel's filter. Pure.
 
-There is one for x86_64 and aarch64, whose numbers are tested against the kernel's headers; it has run
-on x86_64 alone. On other machines there is none, and the layer is reported as missing: a wrong number
-would stop every installation there.
+There is one for x86_64 and aarch64, whose numbers are tested against the kernel's headers; it has
+run on x86_64 alone. On other machines there is none, and the layer is reported as missing: a wrong
+number would stop every installation there.
 """
 
 from __future__ import annotations
