@@ -1,0 +1,70 @@
+"""An application that comes as source: its wheel is built in ``%build`` and joins the lock."""
+
+from __future__ import annotations
+
+from tests.host import Host
+from tests.host.applications import answer, tiny_application
+from tests.host.wheels import make_wheel
+from tests.transactions.conftest import Leftovers
+
+_CODE = """\
+import library
+
+
+def main():
+    print("app1", library.__version__)
+"""
+
+#: A build of its own bytes, with what every system has: files have the time of the build.
+_BUILD = """\
+mkdir -p tree dist
+python3 -m zipfile -e %{_sourcedir}/app1-1-py3-none-any.whl tree
+cd tree
+python3 -m zipfile -c ../dist/app1-1-py3-none-any.whl *
+cd ..
+%venv_lock -a dist/app1-1-py3-none-any.whl %{SOURCE1} with-app1.txt
+"""
+
+_INSTALL = """\
+install -D -m 0644 with-app1.txt %{buildroot}%{_datadir}/app1/requirements.txt
+cp -r %{_sourcedir}/wheels %{buildroot}%{_datadir}/app1/
+cp dist/*.whl %{buildroot}%{_datadir}/app1/wheels/
+"""
+
+
+def test_a_wheel_built_by_the_package_joins_the_lock(
+    host: Host, build_host: Host, leftovers: Leftovers
+) -> None:
+    library = make_wheel("library", "2.5")
+    own = make_wheel(
+        "app1", "1", {"app1.py": _CODE}, scripts={"app1": "app1:main"}, requires=["library>=2"]
+    )
+    application = tiny_application(
+        wheels=(library,),
+        without=("%install",),
+        sections={"%build": _BUILD, "%install": _INSTALL},
+        sources={own.filename: own.content},
+    )
+    package = application.build(build_host)
+    host.publish(package)
+    host.dnf("install", "app1")
+    assert answer(host) == "app1 2.5"
+    lock = host.read("/usr/share/app1/requirements.txt")
+    assert library.sha256 in lock
+    assert own.sha256 not in lock  # of the wheel that was built, not of the one it was built from
+    assert "bundled(python3dist(app1)) = 1" in host.rpm("-q", "--provides", "app1").stdout
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
+
+
+def test_a_wheel_that_needs_more_than_the_lock_has_fails_the_build(build_host: Host) -> None:
+    own = make_wheel("app1", "1", {"app1.py": _CODE}, requires=["library>=3"])
+    application = tiny_application(
+        wheels=(make_wheel("library", "2.5"),),
+        without=("%install",),
+        sections={"%build": _BUILD, "%install": _INSTALL},
+        sources={own.filename: own.content},
+    )
+    built = build_host.rpmbuild(application.spec(), application.all_sources())
+    assert built.code != 0
+    assert "it needs library>=3, and the lock has library 2.5" in built.output
