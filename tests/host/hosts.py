@@ -42,6 +42,7 @@ _RPM_MACROS = """\
 %_binary_payload w1.gzdio
 %_source_payload w1.gzdio
 %_build_id_links none
+%_pkgverify_level digest
 """
 
 _DNF_CONFIGURATION = f"""\
