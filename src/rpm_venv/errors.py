@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_MAX_SHOWN = 200  # problems of one input; a file that is none of ours has one in every line
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -52,8 +54,10 @@ class VenvError(Exception):
         return f"{text}; {self.hint}" if self.hint else text
 
     def lines(self) -> list[str]:
-        """The error's line, then one indented line per problem."""
-        return [self.line(), *(f"  {problem}" for problem in self.problems)]
+        """The error's line, then one indented line per problem, as many as somebody may read."""
+        shown = [f"  {problem}" for problem in self.problems[:_MAX_SHOWN]]
+        more = len(self.problems) - len(shown)
+        return [self.line(), *shown, *([f"  and {more} more"] if more else [])]
 
     def within(self, subject: str) -> VenvError:
         """The same error, told of ``subject``, which is what the caller asked about."""

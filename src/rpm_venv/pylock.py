@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 _WHEEL = re.compile(r"[A-Za-z0-9_.!+-]+\.whl", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _CONDITION = re.compile(r"\b(?:extras|dependency_groups)\b")
+#: A dotted key that goes deeper than any file of ours; TOML readers take the square of its length.
+_DEEP_KEY = re.compile(r"""(?:^|[\[{,])[ \t]*(?:["'\w-]+[ \t]*\.[ \t]*){32}""", re.M)
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
     """The lock that is in ``text`` without its wrong packages, and what is wrong with those."""
+    if _DEEP_KEY.search(text):
+        return Lock(filename, "", (), pylock=True), [Problem("a key of more than 32 parts")]
     try:
         data = _toml(text)
     except RecursionError:
@@ -279,8 +283,9 @@ def _key(name: str, value: str | list[str]) -> Iterator[str]:
 
 
 def _string(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a part of TOML's."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A TOML basic string; JSON's escapes are a part of TOML's. All of it is printable."""
+    escaped = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped)
 
 
 def is_conditional(entry: Entry) -> bool:

@@ -318,3 +318,29 @@ def test_a_locale_without_a_letter_is_no_failure(tmp_path: Path, encoding: str) 
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.strip() == b"\\u2026\\u0142\\udc80"
+
+
+SLOW = {
+    "pylock.toml": 'lock-version = "1.0"\npackages = []\n' + "a." * 100_000 + "b = 1\n",
+    "pylock.inline.toml": 'lock-version = "1.0"\nx = {' + "a." * 100_000 + "b = 1}\n",
+    "pylock.table.toml": 'lock-version = "1.0"\npackages = []\n[' + "a." * 100_000 + "b]\n",
+    "pylock.many.toml": 'lock-version = "1.0"\ncreated-by = "x"\n' + "[[packages]]\n" * 20_000,
+    "brackets.txt": "a[" + "a," * (1 << 19),
+    "equals.txt": "a" + "=" * (1 << 20),
+    "blanks.txt": "a[a" + " " * (1 << 20) + "b",
+    "hashes.txt": "a==1 " + "--hash=sha256:x " * (1 << 16),
+    "continued.txt": "a==1 \\\n" * (1 << 18),
+    "version.txt": "a==" + "1." * (1 << 19) + "1",
+    "lines.txt": "x\n" * (1 << 18),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("filename", SLOW)
+def test_no_lock_takes_long_or_is_told_at_length(tally: Tally, filename: str) -> None:
+    since = time.monotonic()
+    with pytest.raises(LockError) as caught:
+        lock.parse(SLOW[filename].encode(), filename)
+    assert time.monotonic() - since < 15
+    assert len(caught.value.lines()) <= 202
+    assert max(map(len, caught.value.lines())) < 1000
+    tally("locks", "refused")
