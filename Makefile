@@ -41,8 +41,9 @@ pythons: $(BIN)/pytest
 rpms: $(BIN)/pytest
 	sh fedora/build.sh
 
-test: root check pythons
-	$(BIN)/python -m pytest
+# The packages that %check has seen are those that the tests install.
+test: root check pythons rpms
+	VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest
 
 demo: root rpms
 	$(BIN)/python examples/demo.py
