@@ -255,6 +255,10 @@ function expansions.check()
     local path, lock = one_path(), check_file("r", need_lock())
     local words, text = environment_options(), read_lock(lock)
     table.insert(words, 1, "check -r -")
+    local scriptlet = spec_file.scriptlet_of("install", path)
+    if scriptlet then -- in %posttrans, files of the old version are gone
+        words[#words + 1] = "--scriptlet " .. scriptlet
+    end
     words[#words + 1] = "--package " .. nevra(package_name("check")) .. " " .. path
     -- A pylock.toml may have percent signs, in URLs; rpm expands this text once more.
     return command(words, " <<'" .. LOCK_END .. "'") .. "\n" .. text:gsub("%%", "%%%%") .. "\n"

@@ -80,6 +80,12 @@ local function header_above(lines, number)
     return header
 end
 
+-- Whether a line calls %venv_MACRO with this argument.
+local function calls(line, macro, argument)
+    local call = line:match("^%s*%%(venv_" .. macro .. "%s.*)")
+    return call and (rpm.expand(call) .. " "):find(" " .. argument .. " ", 1, true)
+end
+
 -- The number of the line being parsed. Before rpm 4.16 that is the one line which calls the macro with
 -- this argument; 0 where there are several, as with conditionals.
 local function line_number(lines, macro, argument)
@@ -87,10 +93,9 @@ local function line_number(lines, macro, argument)
     if told then
         return math.min(told, #lines)
     end
-    local found, path = nil, " " .. argument .. " "
+    local found = nil
     for number, line in ipairs(lines) do
-        local call = line:match("^%s*%%(venv_" .. macro .. "%s.*)")
-        if call and (rpm.expand(call) .. " "):find(path, 1, true) then
+        if calls(line, macro, argument) then
             found = found and 0 or number
         end
     end
@@ -102,6 +107,23 @@ local function scriptlet(macro, argument)
     local lines = spec_lines() or {}
     local header = header_above(lines, line_number(lines, macro, argument))
     return header and SCRIPTLETS[section(header)] and read_header(header)
+end
+
+-- The kind of scriptlet that calls %venv_MACRO with this argument ("post"); nil where that is not
+-- one, or cannot be known.
+local function scriptlet_of(macro, argument)
+    local lines, found = spec_lines() or {}, nil
+    for number, line in ipairs(lines) do
+        if calls(line, macro, argument) then
+            local header = header_above(lines, number)
+            local name = header and section(header)
+            if not SCRIPTLETS[name or ""] or found and found ~= name then
+                return nil
+            end
+            found = name
+        end
+    end
+    return found
 end
 
 -- Whether a line of %files lists PATH as %ghost, in quotes or with a slash at its end as well.
@@ -207,6 +229,7 @@ end
 return {
     -- The scriptlet that the call of %venv_MACRO with this argument stands in: its package, program.
     scriptlet = scriptlet,
+    scriptlet_of = scriptlet_of,
     tags = tags,
     has_ghost = has_ghost,
 }

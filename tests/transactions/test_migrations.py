@@ -101,6 +101,24 @@ def test_in_post_a_path_under_which_rpm_owns_files_is_refused(
     assert "%posttrans" in said
 
 
+def test_check_in_pre_lets_the_old_package_be_where_the_install_comes_too_early(
+    host: Host, build: Build, build_host: Host
+) -> None:
+    """After ``%post`` has refused, rpm would remove the old version's files all the same."""
+    (old,) = build_host.build(_OWNS_FILES)
+    host.publish(old)
+    host.dnf("install", "app1")
+    in_post = build(tiny_application("1", check=True))
+    in_posttrans = build(_in_posttrans(tiny_application("2", check=True)))
+    host.publish(in_post, in_posttrans)
+    refused = host.rpm("-U", host.repository_path(in_post), check=False)
+    assert refused.code != 0
+    assert "call %venv_install in %posttrans" in refused.stderr
+    assert answer(host) == "app1 0"
+    host.rpm("-U", host.repository_path(in_posttrans))
+    assert answer(host) == "app1 2"
+
+
 def test_a_hand_made_environment_is_taken_over_and_kept_aside(host: Host, build: Build) -> None:
     host.run("python3", "-m", "venv", "--without-pip", "/opt/app1/penv")
     host.write("/opt/app1/penv/notes", "of the administrator")

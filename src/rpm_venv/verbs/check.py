@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rpm_venv import fetch, generations, interpreter, lock, occupancy, store, survey, wheel
 from rpm_venv.declaration import Declaration
@@ -33,10 +33,16 @@ class _Subject:
     declaration: Declaration
     python: Interpreter | None = None
     entries: tuple[Entry, ...] = ()
+    in_post: bool = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     options.declaration_arguments(parser)
+    parser.add_argument(
+        "--scriptlet",
+        metavar="NAME",
+        help="where the install will be called, post or posttrans (the macros pass it)",
+    )
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:
@@ -44,6 +50,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     declaration = options.declaration(context.layout, args)
     problems: list[Problem] = []
     subject = _read(context, declaration, problems)
+    subject = replace(subject, in_post=args.scriptlet == "post")
     problems.extend(_problems(context, subject))
     if problems:
         raise VenvError(
@@ -87,7 +94,7 @@ def _problems(context: Context, subject: _Subject) -> Iterator[Problem]:
     layout, path = context.layout, subject.declaration.path
     try:
         live = generations.live(layout, path)
-        occupancy.refuse(layout, subject.declaration, live, own_files=False)
+        occupancy.refuse(layout, subject.declaration, live, own_files=subject.in_post)
     except VenvError as error:
         yield _problem(error)
     yield from _unfit(subject)
