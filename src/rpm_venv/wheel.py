@@ -140,10 +140,12 @@ def _same_version(text: str, version: Version) -> bool:
 def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]:
     tags: set[str] = set()
     for text in claimed:
-        if text.count("-") != 2 or has_too_many_tags(text):
-            yield Problem(f"{text[:100]!a} is not a tag", "WHEEL")
-        else:
+        try:
+            if text.count("-") != 2 or has_too_many_tags(text):
+                raise ValueError(text)
             tags.update(f"{tag.interpreter}-{tag.abi}" for tag in parse_tag(text))
+        except ValueError:
+            yield Problem(f"{text[:100]!a} is not a tag", "WHEEL")
     # Not the platform: who audits a wheel for manylinux and renames it may leave this as it was.
     if not tags & {tag.rpartition("-")[0] for tag in wheel.tags}:
         yield Problem("its tags are not the file name's", "WHEEL")

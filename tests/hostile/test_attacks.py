@@ -263,6 +263,14 @@ def test_markers_of_the_whole_lock_may_not_be_nested_without_end(tally: Tally) -
     tally("locks", "refused")
 
 
+@pytest.mark.parametrize("tag", ["-none-any", "py3--any", "py3-none-", "a b-none-any", "..-.-."])
+def test_a_tag_that_is_none_is_the_wheels_fault(tmp_path: Path, tally: Tally, tag: str) -> None:
+    wheel = replace(Wheel(), wheel=Wheel.wheel + f"Tag: {tag}\n".encode())  # type: ignore[operator]
+    with pytest.raises(WheelError, match="is not a tag"):
+        build(tmp_path / "root", wheel.write(tmp_path))
+    tally("tags", "refused")
+
+
 @pytest.mark.parametrize("field", ["wheel_version", "name", "version", "dist_info", "tags"])
 def test_what_a_wheel_claims_cannot_speak_to_a_terminal(tally: Tally, field: str) -> None:
     evil = "\x1b]0;owned\x07\r\n\u202e2"
