@@ -15,6 +15,9 @@ from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
 
+#: The warning where all was done but to tidy up, which the next call does as well.
+LEFT = "warning: not all that is no longer needed could be removed"
+
 
 def apply(context: Context, steps: Iterable[plan.Step]) -> tuple[str, ...]:
     """Execute the steps in their order; what there is to say of them, a line each.
@@ -30,7 +33,7 @@ def apply(context: Context, steps: Iterable[plan.Step]) -> tuple[str, ...]:
             said.extend(_STEPS[type(step)](context, step))
         except OSError as error:
             if isinstance(step, _TIDYING) and not isinstance(changed, plan.Unlink):
-                said.append(f"warning: not all that is no longer needed could be removed: {error}")
+                said.append(f"{LEFT}: {error}")
                 continue
             changed = step if _has_changed(context, step) else changed
             if changed is None:

@@ -35,8 +35,11 @@ def wheels(context: Context, wish: Wish, lock: bytes) -> Iterator[tuple[Found, .
     try:
         asked = tuple(entry for entry, _ in at_hand.missing)
         yield (*at_hand.found, *fetch.from_index(layout, asked, wish.interpreter, staging))
-    finally:
-        files.remove_tree(staging)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong first is what there is to say
+            files.remove_tree(staging)
+        raise
+    files.remove_tree(staging)
 
 
 def _missing(declaration: Declaration, problems: Sequence[Problem]) -> FetchError:

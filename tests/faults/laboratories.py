@@ -7,8 +7,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -30,7 +33,16 @@ def scratch() -> Path:
     if not os.access(place, os.W_OK) or shutil.disk_usage(place).free < _ENOUGH:
         place = systems.TREE / "build"
         place.mkdir(exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="faults-", dir=place))
+    path = Path(tempfile.mkdtemp(prefix="faults-", dir=place))
+    path.chmod(0o755)  # pip runs as nobody, and has to get at its directory
+    return path
+
+
+class _Silent(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
 
 
 class Laboratories:
@@ -44,6 +56,7 @@ class Laboratories:
 
     def __enter__(self) -> Laboratories:
         try:
+            self._serve_index()
             with ThreadPoolExecutor(WORKERS) as pool:
                 list(pool.map(self._make, systems.SCENARIOS))
             for number in range(WORKERS):
@@ -57,14 +70,30 @@ class Laboratories:
         for process in self._all:
             with process:  # closes its stdin, waits
                 pass
+        self._server.shutdown()
+        self._server.server_close()
         shutil.rmtree(self.top)
+
+    def _serve_index(self) -> None:
+        """An index of version 1 on this machine, for as long as this process lives."""
+        root = self.top / "index"
+        systems.wheels(root, 1)
+        for wheel in root.rglob("*.whl"):
+            project = self.top / "simple" / wheel.name.partition("-")[0]
+            project.mkdir(parents=True)
+            wheel.rename(project / wheel.name)
+            (project / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+        handler = partial(_Silent, directory=str(self.top))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.index = f"http://127.0.0.1:{self._server.server_port}/simple"
 
     def _make(self, scenario: Scenario) -> None:
         """The systems before and after a scenario's verb."""
         place = self.top / "templates" / scenario.name
         root = place / "before"
         root.mkdir(parents=True)
-        systems.prepare(scenario, root)
+        systems.prepare(scenario, root, self.index)
         for words in scenario.prepare:
             self.call(root, *words)
         systems.spoil(scenario, root)

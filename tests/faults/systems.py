@@ -201,6 +201,11 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("fresh", install(1)),
+    Scenario(
+        "fetch",
+        ("install", "-r", "/usr/share/app/1/requirements.txt", PATH),
+        files={"/etc/pip.conf": "[global]\nindex-url = INDEX\n"},
+    ),
     # The third generation: the first has to go.
     Scenario("upgrade", install(3), (install(1), install(2))),
     # Wheels, objects and generation are there: only the link and the state change.
@@ -220,14 +225,17 @@ SCENARIOS = (
 )
 
 
-def prepare(scenario: Scenario, root: Path) -> None:
-    """What a scenario finds that is not made by calls: wheels, and files of its own."""
+def prepare(scenario: Scenario, root: Path, index: str) -> None:
+    """What a scenario finds that is not made by calls: wheels, and files of its own.
+
+    ``INDEX`` in those is the address of an index that has the wheels of version 1.
+    """
     for version in (1, 2, 3):
         wheels(root, version)
     for name, content in scenario.files.items():
         file = root / name[1:]
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
+        file.write_text(content.replace("INDEX", index))
 
 
 def spoil(scenario: Scenario, root: Path) -> None:

@@ -54,14 +54,30 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
                 facts = survey.with_processes(facts, layout, declaration.path)
                 said = apply.apply(context, plan.tidy(same, facts))
             return _report(declaration, same.wanted, changed=False, talk=said)
-        from rpm_venv import choose  # what reads locks and wheels is much, and not needed above
-
-        with choose.wheels(context, wish, lock) as chosen:
-            facts = survey.with_processes(facts, layout, declaration.path)
-            steps = plan.install(wish, chosen, facts)
-            said = apply.apply(context, steps)
+        steps, said = _make(context, wish, lock, facts)
     after = next(step.environment for step in steps if isinstance(step, plan.WriteState))
     return _report(declaration, after.wanted, changed=True, talk=said)
+
+
+def _make(
+    context: Context, wish: plan.Wish, lock: bytes, facts: plan.Facts
+) -> tuple[tuple[plan.Step, ...], tuple[str, ...]]:
+    """The steps that made the wish come true, and what there is to say of them."""
+    from rpm_venv import choose  # what reads locks and wheels is much, and not always needed
+
+    done = False
+    try:
+        with choose.wheels(context, wish, lock) as chosen:
+            facts = survey.with_processes(facts, context.layout, wish.declaration.path)
+            steps = plan.install(wish, chosen, facts)
+            said = apply.apply(context, steps)
+            done = True
+    except OSError as error:
+        if not done:
+            raise
+        # The fetched wheels are in the staging directory still: the next call clears it.
+        said = (*said, f"{apply.LEFT}: {error}")
+    return steps, said
 
 
 @contextlib.contextmanager
