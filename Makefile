@@ -2,7 +2,7 @@
 # Both install what they need on Debian 12 or Fedora, and say what needs root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup root check test unit pythons rpms demo clean
+.PHONY: help setup root check test torture unit pythons rpms demo clean
 
 PYTHON ?= /usr/bin/python3
 BIN := build/venv/bin
@@ -10,6 +10,7 @@ BIN := build/venv/bin
 help:
 	@echo "make demo     build everything; two applications on a throw-away RPM host (root)"
 	@echo "make test     every test (root)"
+	@echo "make torture  a fault at every call, and every hostile input (root; long)"
 	@echo "make check    ruff and mypy"
 	@echo "make unit     the tests that need no root"
 	@echo "make rpms     the RPMs, in dist/"
@@ -44,6 +45,9 @@ rpms: $(BIN)/pytest
 # The packages that %check has seen are those that the tests install.
 test: root check pythons rpms
 	VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest
+
+torture: root $(BIN)/pytest
+	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile
 
 demo: root rpms
 	$(BIN)/python examples/demo.py
