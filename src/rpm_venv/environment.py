@@ -7,6 +7,7 @@ from typing import Any
 
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.generation import Live
+from rpm_venv.paths import declared_at
 
 FORMAT = 1
 
@@ -39,6 +40,11 @@ class Environment:
     @property
     def owner(self) -> Package | None:
         return self.declaration.package
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether it was asked for by a declaration that a package ships, not by a scriptlet."""
+        return self.declaration.lock.startswith(f"{declared_at(self.path)}/")
 
     def failed(self, reason: str) -> Environment:
         """The same environment after an attempt that did not get there."""
