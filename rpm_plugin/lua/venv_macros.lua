@@ -225,9 +225,17 @@ end
 
 local expansions = {}
 
+-- Whether %venv_declare in %install, which must stand above, declares this path.
+local function is_declared(path)
+    return (" " .. rpm.expand("%{?__venv_declared}") .. " "):find(" " .. path .. " ", 1, true)
+end
+
 function expansions.install()
-    local path, lock = one_path(), check_file("r", need_lock())
-    local words, name = environment_options(), package_name("install")
+    local path, words, name = one_path(), environment_options(), package_name("install")
+    if not option("r") and #words == 0 and is_declared(path) then
+        return command({"install --package", nevra(name), path})
+    end
+    local lock = check_file("r", need_lock())
     local text = declare(name, lock, words, path)
     table.insert(words, 1, "install -r " .. lock)
     words[#words + 1] = "--package " .. nevra(name) .. " " .. path
@@ -301,7 +309,8 @@ function expansions.declare()
     local name = package_name("declare")
     words[#words + 1] = "--package " .. nevra(name) .. rpm.expand(" --bindir %{_bindir} --files ")
         .. rpm.expand("%{venv_files -n " .. name .. "}") .. " " .. path
-    return rpm.expand("%{__rpm_venv} --root %{buildroot} ") .. table.concat(words, " ")
+    return append("__venv_declared", path, " ")
+        .. rpm.expand("%{__rpm_venv} --root %{buildroot} ") .. table.concat(words, " ")
 end
 
 function expansions.requires()

@@ -346,24 +346,28 @@ def test_what_an_administrator_went_back_to_stays(
 # ---- beside the scriptlets' shape
 
 
-def _both(version: str = "1") -> Application:
+_HERE = "/usr/share/rpm-venv/opt-app1-penv"
+_WITH_LOCK = f"-r {_HERE}/requirements.txt -w {_HERE}/wheels"  # not as declared: without -o
+
+
+def _both(version: str, options: str, remove: str) -> Application:
     """A package that declares its environment and calls the scriptlet macros as well."""
-    lock = "/usr/share/rpm-venv/opt-app1-penv/requirements.txt"
-    wheels = "-w /usr/share/rpm-venv/opt-app1-penv/wheels -o"
     return tiny_declared(
         version,
         sections={
-            "%post": f"%venv_install -r {lock} {wheels} /opt/app1/penv",
-            "%postun": "%venv_remove /opt/app1/penv",
+            "%post": f"%venv_install {options} /opt/app1/penv",
+            remove: "%venv_remove /opt/app1/penv",
             "%verifyscript": "%venv_verify /opt/app1/penv",
         },
     )
 
 
+@pytest.mark.parametrize("options", ["", _WITH_LOCK], ids=["as declared", "with a lock"])
+@pytest.mark.parametrize("remove", ["%preun", "%postun"])
 def test_scriptlets_and_declaration_of_one_path_agree(
-    host: Host, build: Build, leftovers: Leftovers
+    host: Host, build: Build, leftovers: Leftovers, options: str, remove: str
 ) -> None:
-    host.publish(*(build(_both(version)) for version in ("1", "2")))
+    host.publish(*(build(_both(version, options, remove)) for version in ("1", "2")))
     host.dnf("install", "app1-1")
     assert answer(host) == "app1 1"
     host.dnf("upgrade")

@@ -44,7 +44,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "-b",
         dest="level",
         metavar="LEVEL",
-        choices=declared.LEVELS,
         default="wheels",
         help=f"what the package brings: {' or '.join(declared.LEVELS)} (default: wheels)",
     )
@@ -76,6 +75,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
 
 def _run(context: Context, args: argparse.Namespace, path: str) -> Report:
     layout = context.layout
+    if args.level not in declared.LEVELS:
+        raise UsageError(f"-b takes {' or '.join(declared.LEVELS)}, not {args.level}")
     asked = _asked(layout, args, path)
     links = [posixpath.join(args.bindir, command) for command in dict.fromkeys(args.commands)]
     _refuse(_path_problems(layout, asked.declaration))
