@@ -231,3 +231,10 @@ def test_a_list_in_another_package_than_the_declaration_says(build: Build) -> No
     )
     assert built.code != 0
     assert f"%venv_declare {PATH}: it is declared for the package app1" in built.output
+
+
+def test_a_source_distribution_in_the_place_of_a_wheel(build: Build) -> None:
+    files = {**sources(lock=make_lock([ALPHA])), "wheels/alpha-1.0.tar.gz": "sdist"}
+    built = build(declaring(), files)
+    assert built.code != 0
+    assert "alpha 1.0: there is only a source distribution (build a wheel of it" in built.output

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,12 @@ def _with_index(host: Host) -> Host:
                 host.write(f"/srv/wheels/{wheel.filename}", wheel.content)
     host.write("/etc/pip.conf", "[global]\nno-index = true\nfind-links = /srv/wheels\n")
     return host
+
+
+def _install(host: Host, *packages: Path) -> None:
+    """By rpm, in one transaction: dnf has another rpm than the tested one."""
+    host.publish(*packages)
+    host.rpm("-U", *map(host.repository_path, packages))
 
 
 def _declared(version: str = "1", name: str = "app1", level: str = "wheels") -> Application:
@@ -148,8 +155,7 @@ def test_a_rename_by_obsoletes_keeps_the_environment(
         path="/opt/app1/penv",
         sections={"": "Obsoletes: app1 < 2\nProvides: app1 = 2"},
     )
-    host.publish(build(_declared()))
-    host.dnf("install", "app1")
+    _install(host, build(_declared()))
     host.publish(build(renamed))
     host.dnf("upgrade")
     assert answer(host, command="app2") == "app2 2"
@@ -191,8 +197,7 @@ def test_application_and_runtime_arrive_and_go_in_one_transaction(
 ) -> None:
     host = without_runtime
     before = host.snapshot()
-    host.publish(build(_declared(level=level)), build(_declared(name="zap", level=level)))
-    host.dnf("install", "app1", "zap")
+    _install(host, build(_declared(level=level)), build(_declared(name="zap", level=level)))
     assert (answer(host), answer(host, "/opt/zap/penv", "zap")) == ("app1 1", "zap 1")
     assert host.rpm("-V", "app1", "zap", "rpm-venv").output == ""
     host.rpm("-e", "rpm-venv", "app1", "zap")
@@ -216,8 +221,7 @@ def test_a_runtime_that_arrives_last_makes_what_is_declared(
 def test_the_runtime_is_reinstalled_with_environments_on_it(
     host: Host, build: Build, project_rpms: ProjectRpms
 ) -> None:
-    host.publish(build(_declared()))
-    host.dnf("install", "app1")
+    _install(host, build(_declared()))
     generation = host.readlink("/opt/app1/penv")
     done = host.rpm("-U", "--replacepkgs", host.repository_path(project_rpms.runtime))
     assert done.output == ""
@@ -227,9 +231,10 @@ def test_the_runtime_is_reinstalled_with_environments_on_it(
 def test_environments_outlive_the_runtime_and_are_its_again(
     host: Host, build: Build, project_rpms: ProjectRpms
 ) -> None:
-    host.publish(build(_declared()), build(_declared(name="zap")))
+    packages = build(_declared()), build(_declared(name="zap"))
+    host.publish(*packages)
     before = host.snapshot().keys()
-    host.dnf("install", "app1", "zap")
+    host.rpm("-U", *map(host.repository_path, packages))
     host.rpm("-e", "--nodeps", "rpm-venv")
     assert answer(host) == "app1 1"
     host.rpm("-e", "zap")
@@ -237,7 +242,7 @@ def test_environments_outlive_the_runtime_and_are_its_again(
     assert answer(host) == "app1 1"
     assert host.run("rpm-venv", "verify").output == ""
     assert _condition(host, "/opt/zap/penv") == ("", "")
-    host.dnf("remove", "app1")
+    host.rpm("-e", "app1")
     owned = set(host.rpm("-ql", "rpm-venv").stdout.split())
     assert host.snapshot().keys() - before - owned == set()
 
@@ -245,8 +250,7 @@ def test_environments_outlive_the_runtime_and_are_its_again(
 def test_rpm_verify_of_the_runtime_covers_all_declared_environments(
     host: Host, build: Build
 ) -> None:
-    host.publish(build(_declared()), build(_declared(name="zap")))
-    host.dnf("install", "app1", "zap")
+    _install(host, build(_declared()), build(_declared(name="zap")))
     assert host.rpm("-V", "rpm-venv").output == ""
     module = host.run("find", "/opt/zap/penv/", "-name", "zap.py").stdout.split()[0]
     host.write(module, "print('changed')\n")
@@ -294,8 +298,7 @@ def test_the_old_environment_stays_when_the_new_one_cannot_be_made(
 
 
 def test_a_failing_preun_keeps_package_and_environment(host: Host, build: Build) -> None:
-    host.publish(build(tiny_declared(sections={"%preun": "exit 1"})))
-    host.dnf("install", "app1")
+    _install(host, build(tiny_declared(sections={"%preun": "exit 1"})))
     assert host.rpm("-e", "app1", check=False).code != 0
     assert answer(host) == "app1 1"
     assert host.rpm("-V", "rpm-venv").output == ""
