@@ -193,11 +193,12 @@ def test_rpm_itself_refuses_a_second_package_on_one_path(host: Host, build: Buil
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_application_and_runtime_arrive_and_go_in_one_transaction(
-    without_runtime: Host, build: Build, level: str
+    without_runtime: Host, build: Build, project_rpms: ProjectRpms, level: str
 ) -> None:
     host = without_runtime
     before = host.snapshot()
-    _install(host, build(_declared(level=level)), build(_declared(name="zap", level=level)))
+    applications = [build(_declared(name=name, level=level)) for name in ("app1", "zap")]
+    _install(host, applications[0], project_rpms.runtime, applications[1])
     assert (answer(host), answer(host, "/opt/zap/penv", "zap")) == ("app1 1", "zap 1")
     assert host.rpm("-V", "app1", "zap", "rpm-venv").output == ""
     host.rpm("-e", "rpm-venv", "app1", "zap")
