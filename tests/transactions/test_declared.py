@@ -305,6 +305,20 @@ def test_a_failing_preun_keeps_package_and_environment(host: Host, build: Build)
     assert host.rpm("-V", "rpm-venv").output == ""
 
 
+def test_an_upgrade_without_triggers_is_seen(host: Host, build: Build) -> None:
+    packages = [build(_declared(version)) for version in ("1", "2")]
+    _install(host, packages[0])
+    host.publish(packages[1])
+    host.rpm("-U", "--notriggers", host.repository_path(packages[1]))
+    assert answer(host) == "app1 1"
+    assert _condition(host)[1] == "pending"
+    found = host.rpm("-V", "rpm-venv", check=False)
+    assert "it is not yet what app1-2-1.noarch declares" in found.output
+    host.run("rpm-venv", "repair")
+    assert answer(host) == "app1 2"
+    assert host.rpm("-V", "rpm-venv").output == ""
+
+
 @pytest.mark.parametrize("option", ["--notriggers", "--noscripts"])
 def test_what_triggers_did_not_do_is_done_by_hand(
     host: Host, build: Build, leftovers: Leftovers, option: str

@@ -10,7 +10,9 @@ import pytest
 
 from rpm_venv import declared
 from rpm_venv.declaration import Declaration, Package
+from rpm_venv.environment import Environment, condition
 from rpm_venv.errors import VenvError
+from rpm_venv.generation import Live
 from rpm_venv.paths import Layout
 
 PATH = "/opt/my-app/penv"
@@ -76,3 +78,19 @@ def test_a_damaged_declaration_is_said_to_be_one(tmp_path: Path, data: bytes) ->
 )
 def test_the_environment_that_a_file_declares(file: str, path: str) -> None:
     assert declared.path_of(file) == path
+
+
+def test_an_environment_of_another_declaration_is_pending() -> None:
+    live = Live("ours", "0" * 20)
+    environment = Environment(DECLARATION, wanted="0" * 20)
+    assert condition(environment, live, DECLARATION)[0] == "ok"
+    newer = replace(DECLARATION, package=Package("app1", "2.0", "1", "noarch"))
+    word, reason = condition(environment, live, newer)
+    assert (word, reason) == ("pending", "it is not yet what app1-2.0-1.noarch declares")
+    assert condition(replace(environment, failure="no wheel"), live, newer)[0] == "failed"
+
+
+def test_an_environment_knows_whether_it_was_declared() -> None:
+    assert Environment(DECLARATION).is_declared
+    elsewhere = "/usr/share/rpm-venv/opt-other-penv/requirements.txt"
+    assert not Environment(replace(DECLARATION, lock=elsewhere)).is_declared

@@ -32,7 +32,7 @@ def _row(layout: Layout, path: str) -> dict[str, Any]:
     package = ""
     try:
         environment = state.read(layout, path)
-        word, reason = condition(environment, live)
+        word, reason = condition(environment, live, declared.read(layout, path))
         package = str(environment.owner or "") if environment else ""
     except VenvError as error:
         word, reason = "damaged", error.message

@@ -44,7 +44,9 @@ def _repair(context: Context, path: str) -> bool:
     """Repair one environment; whether anything had to be done."""
     layout = context.layout
     environment = state.read(layout, path)
-    declaration = environment.declaration if environment else declared.read(layout, path)
+    # What a package declares now comes before what was asked for when it was last looked at.
+    asked = environment.declaration if environment else None
+    declaration = declared.read(layout, path) or asked
     if declaration is None:
         raise VenvError(
             "nothing is known of an environment at this path",

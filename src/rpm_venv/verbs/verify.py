@@ -66,7 +66,7 @@ def _mend(layout: Layout, path: str, found: list[Found]) -> str:
     if "state" in kinds:
         file = layout.target(layout.state_file(path))
         return f"remove {file} and reinstall the package it belongs to"
-    if not layout.state_file(path).exists():
+    if not layout.state_file(path).exists() and path not in declared.paths(layout):
         return "reinstall the package it belongs to"
     return f"move away what stands there, and {repair}" if "replaced" in kinds else repair
 
@@ -88,7 +88,7 @@ def _verify(layout: Layout, path: str) -> list[Found]:
 def _findings(layout: Layout, path: str, live: Live) -> Iterator[Found]:
     try:
         environment = state.read(layout, path)
-        word, reason = condition(environment, live)
+        word, reason = condition(environment, live, declared.read(layout, path))
     except VenvError as error:
         word, reason = "state", error.message
     if word not in SOUND:
