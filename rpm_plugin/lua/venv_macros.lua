@@ -33,10 +33,10 @@ end
 -- rpm keeps the last value of an option that is given twice, and says nothing.
 local function refuse_repeated_options()
     local text = " " .. rpm.expand("%{**}")
-    for letter in ("rwpxgna"):gmatch(".") do
+    for letter in ("rwpxgnabc"):gmatch(".") do
         local _, count = text:gsub("%s%-%a*" .. letter, "")
         if count > 1 then
-            local mend = (letter == "x" or letter == "g") and "; separate names with commas" or ""
+            local mend = ("xgc"):find(letter, 1, true) and "; separate names with commas" or ""
             fail("-" .. letter .. " is given twice" .. mend)
         end
     end
@@ -119,12 +119,9 @@ local function names(letter)
     return words
 end
 
--- The options that %venv_install and %venv_check share, but for the lock, as the command takes them.
-local function environment_options()
+-- The options of every declaration that say what it is made for, as the command takes them.
+local function interpreter_options()
     local words = {}
-    if option("w") then
-        words[#words + 1] = "-w " .. check_file("w", option("w"))
-    end
     if option("p") then
         local python = option("p")
         words[#words + 1] = "-p "
@@ -139,6 +136,15 @@ local function environment_options()
         for _, word in ipairs(names(letter)) do
             words[#words + 1] = word
         end
+    end
+    return words
+end
+
+-- The options that %venv_install and %venv_check share, but for the lock.
+local function environment_options()
+    local words = interpreter_options()
+    if option("w") then
+        table.insert(words, 1, "-w " .. check_file("w", option("w")))
     end
     return words
 end
@@ -219,9 +225,17 @@ end
 
 local expansions = {}
 
+-- Whether %venv_declare in %install, which must stand above, declares this path.
+local function is_declared(path)
+    return (" " .. rpm.expand("%{?__venv_declared}") .. " "):find(" " .. path .. " ", 1, true)
+end
+
 function expansions.install()
-    local path, lock = one_path(), check_file("r", need_lock())
-    local words, name = environment_options(), package_name("install")
+    local path, words, name = one_path(), environment_options(), package_name("install")
+    if not option("r") and #words == 0 and is_declared(path) then
+        return command({"install --package", nevra(name), path})
+    end
+    local lock = check_file("r", need_lock())
     local text = declare(name, lock, words, path)
     table.insert(words, 1, "install -r " .. lock)
     words[#words + 1] = "--package " .. nevra(name) .. " " .. path
@@ -263,6 +277,40 @@ function expansions.check()
     -- A pylock.toml may have percent signs, in URLs; rpm expands this text once more.
     return command(words, " <<'" .. LOCK_END .. "'") .. "\n" .. text:gsub("%%", "%%%%") .. "\n"
         .. LOCK_END
+end
+
+-- A file or directory of the build, in a line of a build script: it may be relative there.
+local function check_build_file(letter, path)
+    if not path:match("^[%w._+@~^:=,/-]+$") then
+        fail("-" .. letter .. " has a character that no build script should see: " .. path)
+    end
+    return "-" .. letter .. " " .. path
+end
+
+function expansions.declare()
+    local path = one_path()
+    local here = spec_file.scriptlet("declare", arguments()[1])
+    if here then
+        fail("stands in %install, not in a scriptlet: the runtime's file triggers do the work")
+    end
+    local words = {"declare", check_build_file("r", need_lock())}
+    if option("w") then
+        words[#words + 1] = check_build_file("w", option("w"))
+    end
+    if option("b") then
+        words[#words + 1] = "-b " .. check_name("b", option("b"))
+    end
+    for _, word in ipairs(names("c")) do
+        words[#words + 1] = word
+    end
+    for _, word in ipairs(interpreter_options()) do
+        words[#words + 1] = word
+    end
+    local name = package_name("declare")
+    words[#words + 1] = "--package " .. nevra(name) .. rpm.expand(" --bindir %{_bindir} --files ")
+        .. rpm.expand("%{venv_files -n " .. name .. "}") .. " " .. path
+    return append("__venv_declared", path, " ")
+        .. rpm.expand("%{__rpm_venv} --root %{buildroot} ") .. table.concat(words, " ")
 end
 
 function expansions.requires()

@@ -101,3 +101,26 @@ def missing(
         elif not requirement.specifier.contains(version, prereleases=True):
             found = f"{requirement.name} {version}"
             yield Problem(f"it needs {requirement}, and the lock has {found}")
+
+
+def commands(path: Path) -> frozenset[str]:
+    """The commands that a wheel brings: its entry points, and the files of its scripts."""
+    import configparser
+
+    try:
+        with zipfile.ZipFile(path) as wheel:
+            names = [name.split("/") for name in wheel.namelist()]
+            scripts = {
+                parts[2]
+                for parts in names
+                if len(parts) == 3 and parts[0].endswith(".data") and parts[1] == "scripts"
+            }
+            parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+            parser.optionxform = str  # type: ignore[assignment,method-assign]
+            for parts in names:
+                if parts[0].endswith(".dist-info") and parts[1:] == ["entry_points.txt"]:
+                    parser.read_string(wheel.read("/".join(parts)).decode())
+    except (OSError, ValueError, configparser.Error, zipfile.BadZipFile) as error:
+        raise WheelError(f"not a wheel: {first_line(error)}", subject=str(path)) from None
+    groups = [group for group in ("console_scripts", "gui_scripts") if parser.has_section(group)]
+    return frozenset(scripts.union(*(parser.options(group) for group in groups)) - {""})

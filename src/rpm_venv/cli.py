@@ -25,12 +25,14 @@ VERBS = {
     "remove": "remove the environment at PATH",
     "verify": "compare environments with their manifests",
     "repair": "bring environments back to what their lock says",
+    "sync": "bring environments to what packages declare (for file triggers)",
     "rollback": "make a kept generation of an environment the live one again",
     "gc": "remove what no environment needs: generations, objects, leftovers",
     "check": "say whether an install would succeed, changing nothing",
     "list": "list the environments of this system",
     "show": "show one environment in full",
     "lock": "resolve requirements to an exact lock",
+    "declare": "put a declaration and its wheels into a buildroot (for rpmbuild)",
     "deps": "write the dependencies of a package that declares environments (for rpmbuild)",
 }
 

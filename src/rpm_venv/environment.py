@@ -7,6 +7,7 @@ from typing import Any
 
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.generation import Live
+from rpm_venv.paths import declared_at
 
 FORMAT = 1
 
@@ -39,6 +40,11 @@ class Environment:
     @property
     def owner(self) -> Package | None:
         return self.declaration.package
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether it was asked for by a declaration that a package ships, not by a scriptlet."""
+        return self.declaration.lock.startswith(f"{declared_at(self.path)}/")
 
     def failed(self, reason: str) -> Environment:
         """The same environment after an attempt that did not get there."""
@@ -73,9 +79,13 @@ class Environment:
         )
 
 
-def condition(environment: Environment | None, live: Live) -> tuple[str, str]:
+def condition(
+    environment: Environment | None, live: Live, declared: Declaration | None = None
+) -> tuple[str, str]:
     """A word for how an environment stands, and why: ``ok``, ``rolled back``, ``failed``,
     ``pending``, ``missing``, ``replaced`` or ``unknown``. Nothing of its contents is looked at.
+
+    ``declared`` is what an installed package declares for it, if one does.
     """
     if environment is None:
         if live.kind == "ours":
@@ -89,6 +99,8 @@ def condition(environment: Environment | None, live: Live) -> tuple[str, str]:
         return "replaced", "what stands at the path is not this environment"
     if live.generation != environment.wanted:
         return "pending", f"generation {environment.wanted} is wanted, {live.generation} is live"
+    if declared is not None and environment.declaration != declared:
+        return "pending", f"it is not yet what {declared.package or 'its package'} declares"
     if environment.left:
         return "rolled back", f"from generation {environment.left}"
     return "ok", ""

@@ -63,7 +63,8 @@ class VenvError(Exception):
         """The same error, told of ``subject``, which is what the caller asked about."""
         if self.subject.startswith(subject):
             return self
-        place = ":".join(part for part in (self.subject, self.where) if part)
+        known = self.subject and subject.startswith(self.subject)
+        place = ":".join(part for part in ("" if known else self.subject, self.where) if part)
         message = f"{place}: {self.message}" if place else self.message
         return type(self)(message, subject=subject, hint=self.hint, problems=self.problems)
 
@@ -87,6 +88,10 @@ class WheelError(VenvError):
 
 class FetchError(VenvError):
     """A wheel that the lock names could not be had."""
+
+
+class OccupiedError(VenvError):
+    """Files of a package stand where an environment goes; they may go with this transaction."""
 
 
 class SandboxError(VenvError):

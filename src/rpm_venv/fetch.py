@@ -62,13 +62,16 @@ def at_hand(
     entries: Iterable[Entry],
     interpreter: Interpreter,
     directories: Sequence[str],
+    *,
+    stored: bool = True,
 ) -> AtHand:
     """Choose a wheel for each entry out of directories, target paths, and the store.
 
     The best tag wins, wherever it is; every file that is chosen has been hashed, unless its object
-    is in the store already. Nothing is written.
+    is in the store already. With ``stored`` false the store is not looked at: a package being built
+    needs the files. Nothing is written.
     """
-    shelf = _Shelf(layout, interpreter, directories)
+    shelf = _Shelf(layout, interpreter, directories, store.ids(layout) if stored else ())
     found, missing = [], []
     for entry in entries:
         choice = shelf.choose(entry)
@@ -105,10 +108,16 @@ def index_problems(layout: Layout) -> tuple[Problem, ...]:
 class _Shelf:
     """The store's objects and the directories' wheels, listed once."""
 
-    def __init__(self, layout: Layout, interpreter: Interpreter, places: Sequence[str]) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        interpreter: Interpreter,
+        places: Sequence[str],
+        stored: Iterable[str],
+    ) -> None:
         self._layout = layout
         self._interpreter = interpreter
-        self._stored = frozenset(store.ids(layout))
+        self._stored = frozenset(stored)
         self._places = places
         self._files: dict[str, list[tuple[WheelName, Path]]] = {}
         self._sdists: list[str] = []

@@ -119,6 +119,19 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
         os.close(descriptor)
 
 
+def copy_new(source: Path, path: Path, mode: int = 0o644) -> None:
+    """Copy a file's content to one that must not exist yet, with ``write_new``'s mode and time."""
+    descriptor = os.open(path, _NEW_FILE, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        with open(source, "rb") as stream:
+            while chunk := stream.read(1 << 20):
+                write_all(descriptor, chunk)
+        os.utime(descriptor, ns=(MTIME_NS, MTIME_NS))
+    finally:
+        os.close(descriptor)
+
+
 def exchange(one: str, other: str) -> None:
     """Swap what two paths name, in one step (renameat2(2), RENAME_EXCHANGE); ``OSError``.
 

@@ -6,7 +6,7 @@ import stat
 
 from rpm_venv import rpmdb, trust
 from rpm_venv.declaration import Declaration
-from rpm_venv.errors import VenvError
+from rpm_venv.errors import OccupiedError, VenvError
 from rpm_venv.generation import Live
 from rpm_venv.paths import Layout
 
@@ -30,7 +30,7 @@ def refuse(layout: Layout, declaration: Declaration, live: Live, *, own_files: b
         return
     owned = _owned(layout, path)
     if owned and not (own_files is False and _same_package(declaration, owned[1])):
-        raise VenvError(
+        raise OccupiedError(
             f"{owned[0]} below it belongs to the package {owned[1]}, whose removal would go "
             "through the link and empty the new environment",
             subject=path,

@@ -70,6 +70,11 @@ def unescape(name: str) -> str:
     )
 
 
+def declared_at(path: str) -> PurePosixPath:
+    """The directory in which a package ships its declaration of the environment at ``path``."""
+    return SHARE / escape(path)
+
+
 @dataclass(frozen=True)
 class Layout:
     """The layout of one system, whose root directory is ``root`` (``/`` on the live system)."""

@@ -158,6 +158,23 @@ def unchanged(wish: Wish, facts: Facts) -> Environment | None:
     return replace(before, declaration=wish.declaration, failure="")
 
 
+def errand(declared: Declaration | None, facts: Facts, *, again: bool) -> str:
+    """What a file trigger has to do for an environment: ``install``, ``remove`` or ``heal``.
+
+    ``declared`` is what a package's declaration asks for, None where no package has one any more.
+    ``again`` says that this transaction's other trigger may have tried already. A generation that
+    an administrator went back to stays until a package asks for something else.
+    """
+    before = facts.before
+    if declared is None:
+        return "remove" if before is not None and before.is_declared else "heal"
+    if before is None or before.declaration != declared:
+        return "install"
+    if before.left or (again and before.failure):
+        return "heal"
+    return "install"
+
+
 def refused(declaration: Declaration, facts: Facts, reason: str) -> Environment:
     """The state after a declaration that could not be followed: it is claimed, and why not."""
     before = facts.before or Environment(declaration)

@@ -87,7 +87,7 @@ def resolve(question: Question) -> Answer:
     """The wheels that satisfy the question; ``LockError`` with the resolver's reason if none do."""
     uv = _uv()
     # Beside uv, pip is asked how it is configured: uv does not read that.
-    pip = None if uv and question.wheels else next(_pips(question.interpreter), None)
+    pip = None if uv and question.wheels else next(pips(question.interpreter), None)
     if not uv and not pip:
         raise VenvError(
             "neither uv nor pip is here to resolve requirements",
@@ -142,7 +142,7 @@ def _uv() -> str | None:
     return uv if uv and _version([uv, "--version"]) >= _OLDEST_UV else None
 
 
-def _pips(interpreter: Interpreter) -> Iterator[list[str]]:
+def pips(interpreter: Interpreter) -> Iterator[list[str]]:
     """Every pip here that can resolve for this interpreter, the interpreter's own first."""
     for_other = ["--python", interpreter.path]
     commands = [[interpreter.path, "-m", "pip"], [sys.executable, "-m", "pip", *for_other]]

@@ -108,11 +108,43 @@ class Application:
         return "BuildArch: noarch\n" if all(name.endswith("-any.whl") for name in names) else ""
 
 
+@dataclass(frozen=True)
+class DeclaredApplication(Application):
+    """The same in the other shape: one line in ``%install``, a file list, and no scriptlet.
+
+    ``level`` is that of ``-b``; ``options`` are those of %venv_declare. Wheels that the package
+    does not ``ship`` are not in the build's SOURCES either.
+    """
+
+    level: str = "wheels"
+    options: str = ""
+    verify: bool = False
+
+    def _sections(self) -> dict[str, str]:
+        wheels = "-w %{_sourcedir}/wheels" if self.ship else ""
+        words = f"-b {self.level} -r %{{SOURCE1}} {wheels} {self.options} {self.path}"
+        scriptlets = ("%pre", "%post", "%postun", "%verifyscript", "%files")
+        sections = {n: text for n, text in super()._sections().items() if n not in scriptlets}
+        return {
+            **sections,
+            "%install": f"%venv_declare {' '.join(words.split())}",
+            "%files -f %{venv_files}": "",
+        }
+
+
 def tiny_application(version: str = "1", name: str = "app1", **fields: Any) -> Application:
     """An application of one small wheel, whose command prints its name and version."""
+    return Application(version=version, name=name, **_tiny(version, name, fields))
+
+
+def tiny_declared(version: str = "1", name: str = "app1", **fields: Any) -> DeclaredApplication:
+    """The tiny application in the shape that has no scriptlets."""
+    return DeclaredApplication(version=version, name=name, **_tiny(version, name, fields))
+
+
+def _tiny(version: str, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     wheel = make_wheel(name, version, scripts={name: f"{name}:main"})
-    wanted = {"path": f"/opt/{name}/penv", "wheels": (wheel,), **fields}
-    return Application(name=name, version=version, **wanted)
+    return {"path": f"/opt/{name}/penv", "wheels": (wheel,), **fields}
 
 
 def answer(host: Host, path: str = "/opt/app1/penv", command: str = "app1") -> str:

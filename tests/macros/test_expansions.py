@@ -138,3 +138,24 @@ def test_macros_are_the_same_however_often_a_spec_file_is_parsed(macros: Macros)
     assert once.text.splitlines()[-1] == (
         f"-d '-n app1 -r {LOCK} /opt/app1/penv' /usr/share/app1/requirements[.]txt"
     )
+
+
+DECLARE = "%venv_declare -r requirements.txt /opt/app1/penv"
+
+
+def test_an_install_of_what_is_declared_needs_no_options(macros: Macros) -> None:
+    made = macros.expand(f"{DECLARE}\n%venv_install /opt/app1/penv")
+    line = f"/usr/bin/rpm-venv install --package {NEVRA} /opt/app1/penv{FAIL_LATER}"
+    assert made.text.splitlines()[1] == line
+    for mistake in ("%venv_install /opt/app1/other", "%venv_install -o /opt/app1/penv"):
+        assert "-r LOCK is missing" in macros.expand(f"{DECLARE}\n{mistake}").errors
+
+
+def test_a_declaration_passes_all_of_its_options(macros: Macros) -> None:
+    text = "%venv_declare -so -b lock -c a,b -w w -p python3.12 -g x,y -n sub -r l.txt /opt/a/b"
+    made = macros.expand(text, {"buildroot": "/root", "_builddir": "/build", "_bindir": "/bin"})
+    assert made.text == (
+        "/usr/bin/rpm-venv --root /root declare -r l.txt -w w -b lock -c a -c b -p python3.12 -s -o"
+        " -g x -g y --package sub-1.0-2.el9.noarch --bindir /bin"
+        " --files /build/sub-1.0-2.el9.noarch.venv-files /opt/a/b"
+    )

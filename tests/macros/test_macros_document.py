@@ -13,6 +13,12 @@ DOCUMENT = (TREE / "docs" / "macros.md").read_text()
 SECTIONS = {
     section.split("\n", 1)[0]: section for section in re.split(r"^## ", DOCUMENT, flags=re.M)[1:]
 }
+#: Where the document's package is built.
+BUILD = {
+    "_builddir": "/builddir/build/BUILD",
+    "buildroot": "/builddir/build/BUILDROOT",
+    "_bindir": "/usr/bin",
+}
 MACROS = [name for name in SECTIONS if name.startswith("venv_")]
 
 
@@ -42,10 +48,12 @@ def test_the_expansion_is_what_rpm_makes(macros: Macros, tmp_path: Path, name: s
     ((text, expected),) = re.findall(pattern, SECTIONS[name], re.DOTALL)
     lock = tmp_path / "requirements.txt"
     lock.write_text("".join(re.findall(r"<<'VENV_LOCK'.*\n(.*\n)VENV_LOCK\n", expected)))
-    package = {"release": "1", "SOURCE1": str(lock), "__rpm_venv": str(macros.command)}
+    package = {"release": "1", "SOURCE1": str(lock), "__rpm_venv": str(macros.command), **BUILD}
     made = macros.expand(text, package)
     assert made.code == 0, made.errors
-    assert made.text.replace(str(macros.command), "/usr/bin/rpm-venv").rstrip() == expected.rstrip()
+    said = made.text.replace(str(macros.command), "/usr/bin/rpm-venv")
+    said = said.replace(str(lock), "/builddir/build/SOURCES/requirements.txt")
+    assert said.rstrip() == expected.rstrip()
 
 
 def test_the_guard_is_there_where_the_macros_are_not(macros: Macros) -> None:

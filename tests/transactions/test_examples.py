@@ -79,6 +79,19 @@ def test_the_readme_can_be_followed(workshop: Host, tmp_path: Path) -> None:
         assert "/opt/sales-report/penv" in said.stdout or "verify" in line or "repair" in line
 
 
+def test_the_readmes_other_shape_is_the_same_application(workshop: Host) -> None:
+    *_, declared = _blocks("README.md", "spec")
+    spec = re.sub(r"^%install\n.*(?=^%changelog)", lambda _: f"{declared}\n", SALES_REPORT.spec,
+                  flags=re.DOTALL | re.MULTILINE)  # fmt: skip
+    assert "%post" not in spec
+    (package,) = workshop.build(spec, SALES_REPORT.sources())
+    workshop.publish(package)
+    workshop.dnf("install", "sales-report")
+    said = workshop.run("sales-report", "/usr/share/sales-report/sales.csv", user=65534)
+    assert "(pandas " in said.stdout
+    assert workshop.rpm("-V", "sales-report", "rpm-venv").output == ""
+
+
 def test_the_readmes_packages_can_be_installed(
     hosts: Hosts, project_rpms: ProjectRpms, bare_host: Host
 ) -> None:

@@ -180,3 +180,41 @@ def test_a_path_that_left_with_a_ghost_comes_back() -> None:
 )
 def test_only_a_missing_path_with_a_whole_generation_is_healed(facts: plan.Facts) -> None:
     assert plan.heal(facts) == ()
+
+
+# ---- what a file trigger does
+
+
+SHIPPED = replace(
+    DECLARATION, lock="/usr/share/rpm-venv/opt-app1-penv/requirements.txt", offline=True
+)
+
+
+def declared(**more: Any) -> plan.Facts:
+    """The facts after SHIPPED, which a package declares, came true."""
+    facts = installed()
+    assert facts.before is not None
+    return replace(facts, before=replace(facts.before, declaration=SHIPPED, **more))
+
+
+@pytest.mark.parametrize(
+    ("found", "facts", "again", "errand"),
+    [
+        (SHIPPED, NOTHING, False, "install"),
+        (SHIPPED, NOTHING, True, "install"),
+        (SHIPPED, declared(), False, "install"),  # which sees that nothing changed, or Python did
+        (SHIPPED, declared(failure="no wheel"), False, "install"),
+        (SHIPPED, declared(failure="no wheel"), True, "heal"),  # said once is enough
+        (SHIPPED, declared(left=BEFORE), False, "heal"),  # an administrator went back
+        (replace(SHIPPED, package=OLD), declared(left=BEFORE), False, "install"),
+        (SHIPPED, installed(), True, "install"),  # a scriptlet said otherwise
+        (None, declared(), False, "remove"),
+        (None, declared(failure="no wheel"), True, "remove"),
+        (None, installed(), False, "heal"),  # a scriptlet's, or made by hand
+        (None, NOTHING, False, "heal"),
+    ],
+)
+def test_what_a_file_trigger_has_to_do(
+    found: Declaration | None, facts: plan.Facts, again: bool, errand: str
+) -> None:
+    assert plan.errand(found, facts, again=again) == errand

@@ -12,13 +12,13 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from rpm_venv import dependencies, files, payload
+from rpm_venv import buildroot, declared, dependencies, payload
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
-from rpm_venv.paths import HOME, Layout, escape
+from rpm_venv.paths import Layout, declared_at
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.verbs import options
 
@@ -28,14 +28,15 @@ _NO_DEPENDENCY = "*** SCRIPTLET_AND_LOCK_IN_DIFFERENT_PACKAGES ***"
 
 @dataclass(frozen=True)
 class Declared:
-    """A declaration and the name of the package whose scriptlet makes it."""
+    """A declaration, and the name of the package that makes it by the macro NAME."""
 
     package: str
     declaration: Declaration
+    name: str = "venv_install"
 
     @property
     def macro(self) -> str:
-        return f"%venv_install {self.declaration.path}"
+        return f"%{self.name} {self.declaration.path}"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,12 +78,13 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     if args.what == "check":
         return _check(layout, args.declared, args.placeholders)
     shipped = set(_names_on_stdin(layout))
-    declared = [one for one in args.declared if one.declaration.lock in shipped]
-    misplaced = [_misplaced(one, args.owner) for one in declared if args.owner]
+    found = [one for one in args.declared if one.declaration.lock in shipped]
+    found += _shipped_declarations(layout, shipped)
+    misplaced = [_misplaced(one, args.owner) for one in found if args.owner]
     talk = tuple(line for line in misplaced if line)
     if talk:
         return Report(text=(_NO_DEPENDENCY,), talk=talk, exit_code=FAILED)
-    lines = {line for one in declared for line in _lines(args.what, layout, one.declaration)}
+    lines = {line for one in found for line in _lines(args.what, layout, one.declaration)}
     return Report(data={args.what: sorted(lines)}, text=tuple(sorted(lines)))
 
 
@@ -93,12 +95,26 @@ def _names_on_stdin(layout: Layout) -> Iterator[str]:
         yield "/" + line[len(root) :].lstrip("/") if line.startswith(root + "/") else line
 
 
-def _misplaced(declared: Declared, owner: str) -> str:
-    if owner == declared.package:
+def _shipped_declarations(layout: Layout, shipped: Collection[str]) -> Iterator[Declared]:
+    """What %venv_declare put into the buildroot, as far as rpm asks about it."""
+    for path in declared.paths(layout):
+        if str(declared_at(path) / declared.NAME) in shipped:
+            declaration = declared.read(layout, path)
+            if declaration is not None and declaration.package is not None:
+                yield Declared(declaration.package.name, declaration, "venv_declare")
+
+
+def _misplaced(one: Declared, owner: str) -> str:
+    if owner == one.package:
         return ""
+    if one.name == "venv_declare":
+        return (
+            f"{one.macro}: it is declared for the package {one.package}, and its file list is in "
+            f"the %files of {owner}; say -n {owner}, or give the list to the other %files"
+        )
     return (
-        f"{declared.macro}: the scriptlet is of the package {declared.package} and the lock "
-        f"{declared.declaration.lock} is in {owner}; both belong in one package "
+        f"{one.macro}: the scriptlet is of the package {one.package} and the lock "
+        f"{one.declaration.lock} is in {owner}; both belong in one package "
         f"(-n says which package the scriptlet is of)"
     )
 
@@ -112,10 +128,10 @@ def _lines(what: str, layout: Layout, declaration: Declaration) -> list[str]:
     return dependencies.requires(declaration, shipped.lock.requires_python, shipped.minors())
 
 
-def _check(layout: Layout, declared: Sequence[Declared], placeholders: Sequence[str]) -> Report:
+def _check(layout: Layout, found: Sequence[Declared], placeholders: Sequence[str]) -> Report:
     payloads: list[tuple[Declared, payload.Payload]] = []
     problems: list[Problem] = []
-    for one in declared:
+    for one in found:
         problems += _at(one, payload.placeholder_problem(layout, one.declaration.path))
         try:
             payloads.append((one, payload.read(layout, one.declaration)))
@@ -127,14 +143,14 @@ def _check(layout: Layout, declared: Sequence[Declared], placeholders: Sequence[
     if problems:
         raise VenvError("the buildroot is not what the macros declare", problems=problems)
     for path in placeholders:
-        _place(layout, path)
-    return Report(data={"declared": [one.declaration.to_json() for one in declared]})
+        buildroot.place(layout, path)
+    return Report(data={"declared": [one.declaration.to_json() for one in found]})
 
 
-def _at(declared: Declared, problems: Sequence[Problem]) -> list[Problem]:
+def _at(one: Declared, problems: Sequence[Problem]) -> list[Problem]:
     """Problems with the macro in front that they come from."""
     return [
-        Problem(p.message, f"{declared.macro}: {p.where}" if p.where else declared.macro, p.hint)
+        Problem(p.message, f"{one.macro}: {p.where}" if p.where else one.macro, p.hint)
         for p in problems
     ]
 
@@ -142,17 +158,3 @@ def _at(declared: Declared, problems: Sequence[Problem]) -> list[Problem]:
 def _all_problems(error: VenvError) -> list[Problem]:
     place = ":".join(part for part in (error.subject, error.where) if part)
     return [Problem(error.message, place, error.hint), *error.problems]
-
-
-def _place(layout: Layout, path: str) -> None:
-    """Put the placeholder for ``%ghost PATH`` into the buildroot: a link, as on the target.
-
-    A ghost has its type from the buildroot, and rpm would unlink what is a link on disk and was
-    packaged as a directory. Relative, because rpmbuild warns of absolute links.
-    """
-    real = layout.real(path)
-    if os.path.lexists(real):
-        return
-    files.make_directory(real.parent)
-    generations = layout.real(HOME / "envs" / escape(path))
-    files.link_atomic(real, os.path.relpath(generations, real.parent))

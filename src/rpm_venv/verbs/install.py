@@ -16,12 +16,13 @@ from rpm_venv.verbs import options
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options.declaration_arguments(parser)
+    options.declaration_arguments(parser, lock=False)
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Install; on failure what was live still is, and the state says why."""
-    declaration = options.declaration(context.layout, args)
+    made = options.declaration if args.lock else options.shipped
+    declaration = made(context.layout, args)
     with apply.exclusive(context.layout):
         try:
             return install(context, declaration)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rpm_venv import generations, state
+from rpm_venv import declared, generations, state
 from rpm_venv.environment import condition
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
@@ -21,7 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """List; nothing of the environments' contents is looked at (that is ``verify``)."""
     del args
-    rows = [_row(context.layout, path) for path in state.paths(context.layout)]
+    paths = {*declared.paths(context.layout), *state.paths(context.layout)}
+    rows = [_row(context.layout, path) for path in sorted(paths)]
     return Report(data={"environments": rows}, text=_table(rows))
 
 
@@ -31,7 +32,7 @@ def _row(layout: Layout, path: str) -> dict[str, Any]:
     package = ""
     try:
         environment = state.read(layout, path)
-        word, reason = condition(environment, live)
+        word, reason = condition(environment, live, declared.read(layout, path))
         package = str(environment.owner or "") if environment else ""
     except VenvError as error:
         word, reason = "damaged", error.message

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import posixpath
+from dataclasses import replace
 
+from rpm_venv import declared
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.errors import UsageError
 from rpm_venv.paths import Layout, environment_path
@@ -13,9 +15,9 @@ from rpm_venv.paths import Layout, environment_path
 DEFAULT_PYTHON = "/usr/bin/python3"
 
 
-def declaration_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a verb the options of a declaration."""
-    parser.add_argument("-r", dest="lock", metavar="LOCK", required=True, help="the lock")
+def declaration_arguments(parser: argparse.ArgumentParser, *, lock: bool = True) -> None:
+    """Give a verb the options of a declaration; with ``lock`` false, -r may be left out."""
+    parser.add_argument("-r", dest="lock", metavar="LOCK", required=lock, help="the lock")
     parser.add_argument(
         "-w",
         dest="wheels",
@@ -73,6 +75,20 @@ def declaration(layout: Layout, args: argparse.Namespace) -> Declaration:
         groups=tuple(sorted(set(args.groups))),
         package=args.package,
     )
+
+
+def shipped(layout: Layout, args: argparse.Namespace) -> Declaration:
+    """What the package declares for PATH, where the command line names no lock."""
+    path = environment_path(args.path)
+    found = declared.read(layout, path)
+    if found is None:
+        raise UsageError(
+            "-r LOCK is missing, and no package declares this environment", subject=path
+        )
+    options = (args.wheels, args.site, args.offline, args.extras, args.groups)
+    if any(options) or args.python != DEFAULT_PYTHON:
+        raise UsageError("the package declares its options; give none without -r", subject=path)
+    return replace(found, package=args.package or found.package)
 
 
 def _file(layout: Layout, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rpm_venv import apply, state, survey
+from rpm_venv import apply, declared, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import environment_path
 from rpm_venv.plan import DropObjects
@@ -21,7 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Repair; exit 1 and a line for each environment that could not be, the others are."""
     layout = context.layout
-    paths = [environment_path(path) for path in args.paths] or list(state.paths(layout))
+    known = sorted({*declared.paths(layout), *state.paths(layout)})
+    paths = [environment_path(path) for path in args.paths] or known
     repaired: dict[str, bool] = {}
     talk: list[str] = []
     for path in paths:
@@ -43,7 +44,10 @@ def _repair(context: Context, path: str) -> bool:
     """Repair one environment; whether anything had to be done."""
     layout = context.layout
     environment = state.read(layout, path)
-    if environment is None:
+    # What a package declares now comes before what was asked for when it was last looked at.
+    asked = environment.declaration if environment else None
+    declaration = declared.read(layout, path) or asked
+    if declaration is None:
         raise VenvError(
             "nothing is known of an environment at this path",
             subject=path,
@@ -53,5 +57,5 @@ def _repair(context: Context, path: str) -> bool:
     damaged = survey.damaged_objects(layout, path)
     if damaged:
         apply.apply(context, (DropObjects(damaged),))
-    report = install(context, environment.declaration, facts)
+    report = install(context, declaration, facts)
     return bool(report.data["changed"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rpm_venv import generations, state
+from rpm_venv import declared, generations, state
 from rpm_venv.environment import Environment, condition
 from rpm_venv.errors import VenvError
 from rpm_venv.generation import Generation
@@ -29,7 +29,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             "there is no environment at this path", subject=path, hint="see: rpm-venv list"
         )
     generation = generations.read(layout, path, live.generation) if live.generation else None
-    word, reason = condition(environment, live)
+    word, reason = condition(environment, live, declared.read(layout, path))
     data: dict[str, Any] = {
         "path": path,
         "condition": word,

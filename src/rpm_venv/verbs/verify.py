@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rpm_venv import generations, state, survey
+from rpm_venv import declared, generations, state, survey
 from rpm_venv.environment import SOUND, condition
 from rpm_venv.errors import VenvError
 from rpm_venv.generation import Live
@@ -32,12 +32,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", metavar="PATH", nargs="*", help="environments (default: all of this system)"
     )
+    parser.add_argument(
+        "--declared", action="store_true", help="those that packages declare, for rpm -V rpm-venv"
+    )
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Verify; exit 3 and a line per difference where there is one, silence where not."""
     layout = context.layout
-    paths = [environment_path(path) for path in args.paths] or list(state.paths(layout))
+    there = declared.paths(layout)
+    known = there if args.declared else sorted({*there, *state.paths(layout)})
+    paths = [environment_path(path) for path in args.paths] or list(known)
     found: list[Found] = []
     talk: list[str] = []
     for path in paths:
@@ -61,7 +66,7 @@ def _mend(layout: Layout, path: str, found: list[Found]) -> str:
     if "state" in kinds:
         file = layout.target(layout.state_file(path))
         return f"remove {file} and reinstall the package it belongs to"
-    if not layout.state_file(path).exists():
+    if not layout.state_file(path).exists() and path not in declared.paths(layout):
         return "reinstall the package it belongs to"
     return f"move away what stands there, and {repair}" if "replaced" in kinds else repair
 
@@ -83,7 +88,7 @@ def _verify(layout: Layout, path: str) -> list[Found]:
 def _findings(layout: Layout, path: str, live: Live) -> Iterator[Found]:
     try:
         environment = state.read(layout, path)
-        word, reason = condition(environment, live)
+        word, reason = condition(environment, live, declared.read(layout, path))
     except VenvError as error:
         word, reason = "state", error.message
     if word not in SOUND:

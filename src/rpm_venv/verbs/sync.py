@@ -1,0 +1,111 @@
+"""``rpm-venv sync``: bring environments to what packages declare.
+
+The runtime's file triggers call it with the files of a transaction on stdin. Which of rpm's steps
+it is called from does not matter to it: it looks at which declarations are there, and does what is
+left to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+
+from rpm_venv import apply, declared, plan, state, survey
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import OccupiedError, VenvError
+from rpm_venv.paths import Layout
+from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.verbs.install import install
+
+#: What calls: nobody, a trigger that runs for each package, or the one at a transaction's end.
+_FILE, _TRANSACTION = "file", "transaction"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trigger",
+        metavar="KIND",
+        choices=(_FILE, _TRANSACTION),
+        help="called by a trigger of this kind, with files of packages on stdin",
+    )
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Sync; exit 1 and one line for each environment that could not be, the others are."""
+    layout = context.layout
+    there = declared.paths(layout)
+    asked = _on_stdin() if args.trigger else there
+    done: dict[str, str] = {}
+    talk: list[str] = []
+    failed: list[str] = []
+    for path in sorted({*asked, *_left_behind(layout, there)}):
+        try:
+            with apply.exclusive(layout):
+                done[path], said = _sync(context, path, again=args.trigger == _TRANSACTION)
+            talk.extend(said)
+        except (VenvError, OSError) as error:
+            if args.trigger == _FILE and isinstance(error, OccupiedError):
+                continue  # in an upgrade those files are about to go: the other trigger will see
+            failed.append(path)
+            talk.append(_line(layout, path, error))
+    changed = {path: what for path, what in done.items() if what}
+    return Report(
+        data={"changed": changed, "failed": failed},
+        text=() if args.trigger else tuple(f"{what} {path}" for path, what in changed.items()),
+        talk=tuple(talk),
+        exit_code=FAILED if failed else 0,
+    )
+
+
+def _on_stdin() -> Iterator[str]:
+    """The environments that the files on stdin are about."""
+    for line in sys.stdin:
+        path = declared.path_of(line.rstrip("\n"))
+        if path:
+            yield path
+
+
+def _left_behind(layout: Layout, there: Iterable[str]) -> Iterator[str]:
+    """Environments that were declared and are not any more."""
+    for path in set(state.paths(layout)).difference(there):
+        try:
+            known = state.read(layout, path)
+        except VenvError:
+            continue  # verify says so; whose it was cannot be known
+        if known is not None and known.is_declared:
+            yield path
+
+
+def _sync(context: Context, path: str, *, again: bool) -> tuple[str, tuple[str, ...]]:
+    """Do what there is to do for one environment; a word for it, "" for nothing, and the talk."""
+    layout = context.layout
+    declaration = declared.read(layout, path)
+    facts = survey.facts(layout, path)
+    what = plan.errand(declaration, facts, again=again)
+    if what == "install" and declaration is not None:
+        report = install(context, declaration, facts)
+        return ("installed" if report.data["changed"] else ""), report.talk
+    steps = plan.remove(path, facts) if what == "remove" else plan.heal(facts)
+    said = apply.apply(context, steps)
+    return ("removed" if what == "remove" else "healed" if steps else ""), said
+
+
+def _line(layout: Layout, path: str, error: VenvError | OSError) -> str:
+    """A failure in one line: rpm shows those of several packages one below the other."""
+    if not isinstance(error, VenvError):
+        return f"{path}: {error}"
+    told = error.within(_name(layout, path))
+    problems = [str(problem) for problem in told.problems]
+    more = [f"and {len(problems) - 1} more"] if len(problems) > 1 else []
+    message = ": ".join([told.message, *problems[:1]])
+    return VenvError(", ".join([message, *more]), subject=told.subject, hint=told.hint).line()
+
+
+def _name(layout: Layout, path: str) -> str:
+    try:
+        declaration: Declaration | None = declared.read(layout, path)
+    except VenvError:
+        declaration = None
+    package = declaration.package if declaration else None
+    return f"{path} ({package})" if package else path

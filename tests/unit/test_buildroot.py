@@ -1,0 +1,93 @@
+"""What goes into a buildroot for a declaration, and the list of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import buildroot, built
+from rpm_venv.declaration import Declaration
+from rpm_venv.errors import VenvError, WheelError
+from rpm_venv.paths import Layout
+from tests.host.wheels import make_wheel
+
+PATH = "/opt/app1/penv"
+HERE = "/usr/share/rpm-venv/opt-app1-penv"
+DECLARATION = Declaration(PATH, f"{HERE}/requirements.txt", (f"{HERE}/wheels",), offline=True)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    (tmp_path / "root").mkdir()
+    return Layout(tmp_path / "root")
+
+
+@pytest.mark.parametrize(
+    ("path", "directories"),
+    [
+        ("/opt/app1/penv", ["/opt/app1"]),
+        ("/opt/penv", []),
+        ("/usr/lib/app1/penv", ["/usr/lib/app1"]),
+        ("/srv/a/b/penv", ["/srv/a", "/srv/a/b"]),
+        ("/usr/local/share/app/x/penv", ["/usr/local/share/app", "/usr/local/share/app/x"]),
+    ],
+)
+def test_directories_that_are_the_systems_are_not_listed(path: str, directories: list[str]) -> None:
+    lines = buildroot.listed(path, ["/usr/bin/app1"])
+    assert [line.split()[1] for line in lines if line.startswith("%dir")] == [
+        "/usr/share/rpm-venv",
+        *directories,
+    ]
+    assert lines[-2:] == (f"%ghost {path}", "/usr/bin/app1")
+
+
+def test_a_declaration_takes_the_place_of_the_one_before(layout: Layout, tmp_path: Path) -> None:
+    old, new = (make_wheel("app1", version).save(tmp_path) for version in ("1", "2"))
+    for wheel in (old, new, new):
+        buildroot.ship(layout, DECLARATION, "wheels", b"the lock\n", [wheel])
+    place = layout.real(HERE)
+    assert sorted(os.listdir(place)) == ["declaration.json", "requirements.txt", "wheels"]
+    assert os.listdir(place / "wheels") == [new.name]
+    assert (place / "wheels" / new.name).read_bytes() == new.read_bytes()
+
+
+def test_the_list_of_a_package_grows_once_and_forgets_what_is_gone(
+    layout: Layout, tmp_path: Path
+) -> None:
+    file = tmp_path / "BUILD" / "app1.venv-files"
+    for path in (PATH, "/srv/x/y", PATH):
+        buildroot.place(layout, path)
+        buildroot.add_to_list(layout, file, buildroot.listed(path, ())[2:])
+    both = ["%dir /opt/app1", "%ghost /opt/app1/penv", "%dir /srv/x", "%ghost /srv/x/y"]
+    assert file.read_text().splitlines() == both
+    layout.real(PATH).unlink()
+    layout.real("/opt/app1").rmdir()
+    buildroot.add_to_list(layout, file, [])
+    assert file.read_text().splitlines() == both[2:]
+
+
+def test_links_are_those_of_the_installed_system(layout: Layout) -> None:
+    buildroot.place(layout, PATH)
+    for _ in range(2):
+        buildroot.link_command(layout, "/usr/bin/app1", PATH)
+    assert os.readlink(layout.real("/usr/bin/app1")) == "../../opt/app1/penv/bin/app1"
+    assert os.readlink(layout.real(PATH)) == "../../usr/lib/rpm-venv/envs/opt-app1-penv"
+    layout.real("/usr/bin/other").write_text("a script")
+    with pytest.raises(VenvError, match="something else in the buildroot"):
+        buildroot.link_command(layout, "/usr/bin/other", PATH)
+
+
+def test_the_commands_that_a_wheel_brings(tmp_path: Path) -> None:
+    wheel = make_wheel(
+        "app1",
+        scripts={"App-1": "app1:main"},
+        gui_scripts={"window": "app1:main"},
+        data={"scripts/tool.sh": "#!/bin/sh\n"},
+    )
+    assert built.commands(wheel.save(tmp_path)) == {"App-1", "window", "tool.sh"}
+    assert built.commands(make_wheel("plain").save(tmp_path)) == set()
+    (tmp_path / "no-1-py3-none-any.whl").write_text("no wheel")
+    with pytest.raises(WheelError, match="not a wheel"):
+        built.commands(tmp_path / "no-1-py3-none-any.whl")
