@@ -38,7 +38,11 @@ class Command:
 
     @classmethod
     def copied(cls, into: Path) -> Command:
-        shutil.copytree(TREE / "src", into, ignore=shutil.ignore_patterns("__pycache__", "*.egg*"))
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg*")
+        shutil.copytree(TREE / "src", into, ignore=ignored)
+        # A throw-away host does not see where the tests' own packages are installed.
+        bundled = Path(packaging.__file__).parent
+        shutil.copytree(bundled, into / bundled.name, ignore=ignored)
         compileall.compile_dir(into, quiet=1)
         return cls(into)
 
@@ -50,7 +54,7 @@ class Command:
 
     def python(self, code: str, *words: str) -> list[str]:
         """The words that run code as ``/usr/bin/rpm-venv`` runs its own."""
-        places = [str(self.source), str(Path(packaging.__file__).parents[1]), str(TREE)]
+        places = [str(self.source), str(TREE)]
         return [PYTHON, "-ISB", "-c", f"import sys; sys.path[:0] = {places!r}; {code}", *words]
 
 
