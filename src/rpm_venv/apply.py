@@ -69,7 +69,7 @@ def exclusive(layout: Layout) -> Iterator[None]:
     with state.locked(layout):
         for place in (layout.store, layout.envs, layout.state):
             files.make_directory(place)  # a new one is durable by the first install's syncfs
-        files.make_directory(layout.staging, 0o711)
+        files.make_staging(layout)
         if os.listdir(layout.staging):
             # A call was killed. It may have made or freed objects; what says so goes last.
             _drop_unreferred(layout)

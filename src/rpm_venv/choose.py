@@ -30,7 +30,7 @@ def wheels(context: Context, wish: Wish, lock: bytes) -> Iterator[tuple[Found, .
     if declaration.offline:
         raise _missing(declaration, [problem for _, problem in at_hand.missing])
     context.progress(f"fetching {len(at_hand.missing)} wheels from the index")
-    files.make_directory(layout.staging, 0o711)
+    files.make_staging(layout)
     staging = files.new_directory(layout.staging, "fetch")
     try:
         asked = tuple(entry for entry, _ in at_hand.missing)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from rpm_venv.paths import Layout
+
 #: The time of every file in an object or a generation: 1980-01-02, the first day that zip, cpio
 #: and every time zone can express. Real times would make two builds of one thing differ.
 MTIME_NS = 315_619_200 * 10**9
@@ -68,6 +70,12 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
     for each in reversed(missing):
         os.mkdir(each, mode)
         os.chmod(each, mode)
+
+
+def make_staging(layout: Layout) -> Path:
+    """The staging directory, there from now on; who is not root may pass through it and no more."""
+    make_directory(layout.staging, 0o711)
+    return layout.staging
 
 
 def new_directory(parent: Path, prefix: str, mode: int = 0o700) -> Path:

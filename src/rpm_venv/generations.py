@@ -223,7 +223,7 @@ def drop(layout: Layout, path: str, generations: Sequence[str]) -> None:
     trust.refuse_outside(home, layout.root)
     there = [name for name in generations if (home / name).is_dir()]
     if there:
-        files.make_directory(layout.staging, 0o711)
+        files.make_staging(layout)
         manifest = f"{ABOUT}/manifest"
         retired = [files.retire(home / name, layout.staging, manifest) for name in there]
         files.fsync_dir(home)

@@ -44,9 +44,8 @@ def write(layout: Layout, environment: Environment) -> None:
     """Put the state on disk, durably, old or new."""
     layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     text = json.dumps(environment.to_json(), indent=1, sort_keys=True) + "\n"
-    layout.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = layout.state_file(environment.path)
-    files.write_atomic(file, text.encode(), 0o644, by=layout.staging)
+    files.write_atomic(file, text.encode(), 0o644, by=files.make_staging(layout))
 
 
 def forget(layout: Layout, path: str) -> None:

@@ -111,7 +111,7 @@ def _build(
     require_sandbox: bool,
 ) -> tuple[str, ...]:
     files.make_directory(layout.store)
-    files.make_directory(layout.staging, 0o711)
+    files.make_staging(layout)
     staging = files.new_directory(layout.staging, "store")
     try:
         from rpm_venv.batch import Batch  # what unpacks is not needed by what only looks
@@ -137,7 +137,7 @@ def drop(layout: Layout, object_ids: Collection[str]) -> None:
     if not there:
         return
     # Out of sight in one step first: an object that is half there must not look whole.
-    files.make_directory(layout.staging, 0o711)
+    files.make_staging(layout)
     retired = [files.retire(layout.object(name), layout.staging, "object.json") for name in there]
     files.fsync_dir(layout.store)
     for place in retired:
