@@ -10,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rpm_venv import configuration, files, generations, plan, sandbox, state, store, trust
+from rpm_venv import plan, state
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
+from rpm_venv.system import configuration, files, sandbox, trust
+from rpm_venv.trees import generations
+from rpm_venv.wheels import store
 
 #: The warning where all was done but to tidy up, which the next call does as well.
 LEFT = "warning: not all that is no longer needed could be removed"
@@ -102,7 +105,7 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     into = layout.staging / wanted.name
     into.mkdir(mode=0o755)
     objects = [store.read(layout, name) for name in wanted.objects]
-    from rpm_venv import assemble  # not for a removal, nor for an install of what is there
+    from rpm_venv.trees import assemble  # not for a removal, nor for an install of what is there
 
     assembled = assemble.assemble(
         layout, step.declaration, wanted.name, objects, step.interpreter, into

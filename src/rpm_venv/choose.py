@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from rpm_venv import fetch, files
-from rpm_venv import lock as locks
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import FetchError, Problem
-from rpm_venv.fetch import Found
+from rpm_venv.fetching import fetch
+from rpm_venv.fetching.fetch import Found
+from rpm_venv.locks import lock as locks
 from rpm_venv.plan import Wish
 from rpm_venv.report import Context
+from rpm_venv.system import files
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rpm_venv.declaration import Declaration, Package
-from rpm_venv.generation import Live
 from rpm_venv.paths import declared_at
+from rpm_venv.trees.generation import Live
 
 FORMAT = 1
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Union
 
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
-from rpm_venv.generation import Generation, Live, name
+from rpm_venv.trees.generation import Generation, Live, name
 
 if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
-    from rpm_venv.fetch import Found
-    from rpm_venv.interpreter import Interpreter
-    from rpm_venv.store import Source
+    from rpm_venv.fetching.fetch import Found
+    from rpm_venv.system.interpreter import Interpreter
+    from rpm_venv.wheels.store import Source
 
 #: How many generations stay beside the live one, so that a rollback has somewhere to go.
 KEEP_BEFORE = 1

@@ -13,10 +13,10 @@ import os
 import time
 from collections.abc import Iterator
 
-from rpm_venv import files
 from rpm_venv.environment import Environment
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout, unescape
+from rpm_venv.system import files
 
 
 def read(layout: Layout, path: str) -> Environment | None:

@@ -14,13 +14,15 @@ from dataclasses import replace
 from pathlib import Path as RealPath
 from pathlib import PurePosixPath
 
-from rpm_venv import generations, state, store
+from rpm_venv import state
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import LockError, VenvError
-from rpm_venv.locked import MAX_SIZE
-from rpm_venv.manifest import Finding, Path, compare
+from rpm_venv.locks.locked import MAX_SIZE
 from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts
+from rpm_venv.trees import generations
+from rpm_venv.trees.manifest import Finding, Path, compare
+from rpm_venv.wheels import store
 
 _CHUNK = 1 << 20
 _ABOUT_JSON = f"{generations.ABOUT}/generation.json"

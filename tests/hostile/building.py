@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from rpm_venv import store
-from rpm_venv.interpreter import Interpreter
 from rpm_venv.paths import Layout
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.wheels import store
 
 
 def running_interpreter() -> Interpreter:

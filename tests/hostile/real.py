@@ -12,12 +12,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rpm_venv import wheel
 from rpm_venv.confined import protocol
 from rpm_venv.confined.archive import Archive
 from rpm_venv.confined.contents import Contents
 from rpm_venv.confined.members import Refused
-from rpm_venv.wheel import WheelName
+from rpm_venv.wheels import wheel
+from rpm_venv.wheels.wheel import WheelName
 
 
 def problems(path: Path) -> Iterator[str]:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import lock, sandbox
 from rpm_venv.confined import protocol, zygote
 from rpm_venv.errors import LockError, SandboxError, VenvError, WheelError
+from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
-from rpm_venv.stream import Broken, Stream
-from rpm_venv.unpack import Unpacking
-from rpm_venv.wheel import WheelName, check_claims
+from rpm_venv.system import sandbox
+from rpm_venv.wheels.stream import Broken, Stream
+from rpm_venv.wheels.unpack import Unpacking
+from rpm_venv.wheels.wheel import WheelName, check_claims
 from tests.hostile.building import build, leftovers
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
@@ -74,7 +75,7 @@ def test_a_child_cannot_keep_root_waiting(
 ) -> None:
     action, message = ATTACKS[attack]
     script = tmp_path / "zygote.py"
-    source = str(Path(sandbox.__file__).parents[1])
+    source = str(Path(sandbox.__file__).parents[2])
     script.write_text(TAKEN_OVER.format(source=source, action=action))
     monkeypatch.setattr(zygote, "__file__", str(script))
     for name, seconds in (("_SILENCE", 1), ("_PATIENCE", 2), ("_PARTING", 1)):
@@ -114,7 +115,7 @@ def test_a_child_reaches_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally, reach: str
 ) -> None:
     script = tmp_path / "zygote.py"
-    source = str(Path(sandbox.__file__).parents[1])
+    source = str(Path(sandbox.__file__).parents[2])
     # Modules are there before there are no files any more, as those of the reader are.
     loaded = "import mmap, os, signal, socket\n" + TAKEN_OVER
     script.write_text(loaded.format(source=source, action=reach))

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import sandbox
 from rpm_venv.errors import SandboxError
 from rpm_venv.paths import Layout
+from rpm_venv.system import sandbox
 from tests.hostile import probe
 from tests.hostile.building import leftovers, running_interpreter
 from tests.hostile.conftest import Tally
@@ -29,7 +29,7 @@ BUILD = """
 import sys, json
 from pathlib import Path
 from tests.hostile.building import running_interpreter, source
-from rpm_venv import store
+from rpm_venv.wheels import store
 from rpm_venv.paths import Layout
 layout = Layout(Path(sys.argv[2]))
 missing = store.build(layout, [source(Path(sys.argv[1]))], running_interpreter(), lambda _: None)

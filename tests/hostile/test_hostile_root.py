@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import cli, generations, store
+from rpm_venv import cli
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
+from rpm_venv.trees import generations
+from rpm_venv.wheels import store
 from tests.hostile.building import build, only_object
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
@@ -146,7 +148,7 @@ def test_a_description_with_paths_of_its_own_is_refused(
 def test_an_object_whose_directory_is_a_link_gives_nothing_away(
     root: Path, outside: Path, tmp_path: Path
 ) -> None:
-    from rpm_venv.assemble import _Linker  # the one place that opens it
+    from rpm_venv.trees.assemble import _Linker  # the one place that opens it
 
     layout = build(root, Wheel().write(tmp_path))
     stored = only_object(layout)

@@ -18,11 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import fetch, index, interpreter, lock
 from rpm_venv.confined import protocol
 from rpm_venv.errors import VenvError
-from rpm_venv.interpreter import Interpreter
+from rpm_venv.fetching import fetch, index
+from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
+from rpm_venv.system import interpreter
+from rpm_venv.system.interpreter import Interpreter
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 

@@ -15,11 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import cli, complaint, fetch, files, generations, index, interpreter, lock, sandbox
+from rpm_venv import cli
 from rpm_venv.confined import protocol
 from rpm_venv.errors import FetchError, VenvError, WheelError
+from rpm_venv.fetching import complaint, fetch, index
+from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
-from rpm_venv.sealed import sealed
+from rpm_venv.system import files, interpreter, sandbox
+from rpm_venv.system.sealed import sealed
+from rpm_venv.trees import generations
 from tests.hostile.building import build, only_object
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
@@ -301,7 +305,7 @@ def test_nobody_does_not_see_what_pip_is_told(place: Path, tally: Tally) -> None
 @needs_root
 def test_pip_is_not_run_with_less_confinement_than_asked_for(tmp_path: Path, tally: Tally) -> None:
     code = (
-        "import sys; from pathlib import Path; from rpm_venv import sandbox\n"
+        "import sys; from pathlib import Path; from rpm_venv.system import sandbox\n"
         "done = sandbox.run(['/bin/touch', 'run'], env={}, cwd=Path(sys.argv[1]), network=True,"
         " timeout=60, require_all=True)"
     )

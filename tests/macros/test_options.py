@@ -10,7 +10,7 @@ import pytest
 from packaging.version import Version
 
 from rpm_venv import __version__
-from rpm_venv.dependencies import RUNTIME
+from rpm_venv.building.dependencies import RUNTIME
 from tests.macros.conftest import Macros
 
 #: Options of the macro alone (-n, which becomes --package), and of the command by verb.

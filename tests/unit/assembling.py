@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpm_venv.assemble import Assembly, assemble
 from rpm_venv.declaration import Declaration
-from rpm_venv.interpreter import Interpreter, inspect
 from rpm_venv.paths import Layout
-from rpm_venv.store import EntryPoint, StoredFile, StoredObject
+from rpm_venv.system.interpreter import Interpreter, inspect
+from rpm_venv.trees.assemble import Assembly, assemble
+from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
 
 GENERATION = "0123456789abcdef0123"
 PYTHON = os.path.realpath(sys.executable)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import assemble, startup
 from rpm_venv.errors import VenvError
-from rpm_venv.files import MTIME_NS
-from rpm_venv.interpreter import inspect
 from rpm_venv.paths import Layout
-from rpm_venv.store import Source, build, object_id, read
+from rpm_venv.system.files import MTIME_NS
+from rpm_venv.system.interpreter import inspect
+from rpm_venv.trees import assemble, startup
+from rpm_venv.wheels.store import Source, build, object_id, read
 from tests.host.wheels import make_wheel
 from tests.unit.assembling import GENERATION, PYTHON, Here, Made, make_environment, make_object
 

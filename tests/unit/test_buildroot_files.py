@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import buildroot, built
+from rpm_venv.building import buildroot
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, WheelError
+from rpm_venv.locks import built
 from rpm_venv.paths import Layout
 from tests.host.wheels import make_wheel
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rpm_venv.complaint import diagnose
+from rpm_venv.fetching.complaint import diagnose
 
 NOT_FOUND = "ERROR: No matching distribution found for alpha==1.0\n"
 UNREACHED = (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import configuration
-from rpm_venv.configuration import Configuration
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
+from rpm_venv.system import configuration
+from rpm_venv.system.configuration import Configuration
 
 
 def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import declared
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment, condition
 from rpm_venv.errors import VenvError
-from rpm_venv.generation import Live
 from rpm_venv.paths import Layout
+from rpm_venv.system import declared
+from rpm_venv.trees.generation import Live
 
 PATH = "/opt/my-app/penv"
 HERE = "/usr/share/rpm-venv/opt-my_2dapp-penv"

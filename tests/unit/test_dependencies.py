@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from rpm_venv.declaration import Declaration
-from rpm_venv.dependencies import (
+from rpm_venv.building.dependencies import (
     common_minors,
     conflicts,
     provides,
@@ -17,8 +16,9 @@ from rpm_venv.dependencies import (
     requires,
     rpm_version,
 )
-from rpm_venv.locked import Entry
-from rpm_venv.wheel import WheelName
+from rpm_venv.declaration import Declaration
+from rpm_venv.locks.locked import Entry
+from rpm_venv.wheels.wheel import WheelName
 
 RUNTIME = "rpm-venv >= 0.1.0"
 

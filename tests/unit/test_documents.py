@@ -96,7 +96,8 @@ def _words(section: str, heading: str) -> set[str]:
 
 
 def test_the_words_of_verify_and_list_are_those_of_the_code() -> None:
-    from rpm_venv import environment, manifest
+    from rpm_venv import environment
+    from rpm_venv.trees import manifest
     from rpm_venv.verbs import list as list_verb
     from rpm_venv.verbs import verify
 

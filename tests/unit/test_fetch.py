@@ -16,12 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import fetch, index, interpreter, lock, store
 from rpm_venv.errors import FetchError
-from rpm_venv.fetch import AtHand, Found
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.lock import Entry
+from rpm_venv.fetching import fetch, index
+from rpm_venv.fetching.fetch import AtHand, Found
+from rpm_venv.locks import lock
+from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout
+from rpm_venv.system import interpreter
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.wheels import store
 from tests.host.wheels import Wheel, make_wheel
 
 #: pip runs as nobody, who gets at the system's Python, and not at one in a home directory.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import files
+from rpm_venv.system import files
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from itertools import permutations
 import pytest
 
 from rpm_venv.declaration import Declaration, Package
-from rpm_venv.generation import Distribution, Generation, is_name, name
-from rpm_venv.interpreter import Interpreter
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees.generation import Distribution, Generation, is_name, name
 
 DECLARATION = Declaration("/opt/app1/penv", "/usr/share/app1/requirements.txt")
 PYTHON = Interpreter("/usr/bin/python3.11", (3, 11, 2), "cpython-311", {}, ())

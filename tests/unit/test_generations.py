@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import files, generations
 from rpm_venv.errors import VenvError
-from rpm_venv.generation import Generation, Live
-from rpm_venv.manifest import Manifest
-from rpm_venv.manifest import Path as ManifestPath
 from rpm_venv.paths import Layout
+from rpm_venv.system import files
+from rpm_venv.trees import generations
+from rpm_venv.trees.generation import Generation, Live
+from rpm_venv.trees.manifest import Manifest
+from rpm_venv.trees.manifest import Path as ManifestPath
 
 PATH = "/opt/app1/penv"
 ONE, TWO = "1" * 20, "2" * 20

@@ -13,10 +13,10 @@ import pytest
 from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
-from rpm_venv import interpreter
 from rpm_venv.errors import VenvError
-from rpm_venv.interpreter import Interpreter, inspect
 from rpm_venv.paths import Layout
+from rpm_venv.system import interpreter
+from rpm_venv.system.interpreter import Interpreter, inspect
 
 BASE = os.path.realpath(sys.executable)
 
@@ -51,7 +51,7 @@ def test_no_process_is_started_for_the_running_python(monkeypatch: pytest.Monkey
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
         "import subprocess; subprocess.run = None\n"
-        "from rpm_venv import interpreter, paths\n"
+        "from rpm_venv import paths\nfrom rpm_venv.system import interpreter\n"
         "print(interpreter.inspect(paths.Layout(), sys.executable).path)"
     )
     places = [path for path in sys.path if path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rpm_venv.launchers import MAX_SHEBANG, asks_for_python, entry_point, rewritten, shebang
+from rpm_venv.trees.launchers import MAX_SHEBANG, asks_for_python, entry_point, rewritten, shebang
 
 
 def test_a_line_at_the_limit_is_a_shebang_and_one_beyond_is_the_shells() -> None:

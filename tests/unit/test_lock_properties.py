@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.version import Version
 
-from rpm_venv import lock, pylock, requirements
 from rpm_venv.errors import LockError
-from rpm_venv.lock import Entry, Lock, LockedFile
+from rpm_venv.locks import lock, pylock, requirements
+from rpm_venv.locks.lock import Entry, Lock, LockedFile
 from tests.unit.test_lock_requirements import MARKERS
 
 NAMES = st.from_regex(r"[a-z0-9]{1,4}(-[a-z0-9]{1,4}){0,2}", fullmatch=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from rpm_venv import lock, pylock
 from rpm_venv.errors import LockError
-from rpm_venv.lock import Lock
+from rpm_venv.locks import lock, pylock
+from rpm_venv.locks.lock import Lock
 from tests.unit.test_lock_requirements import MARKERS
 
 A, B = "a" * 64, "b" * 64

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rpm_venv import lock, requirements
 from rpm_venv.errors import LockError
-from rpm_venv.lock import Lock
+from rpm_venv.locks import lock, requirements
+from rpm_venv.locks.lock import Lock
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 MARKERS = {

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import cli, lock
+from rpm_venv import cli
 from rpm_venv.errors import LockError, VenvError, WheelError
+from rpm_venv.locks import lock
 from rpm_venv.report import Report
 from tests.host.wheels import Wheel, make_lock, make_wheel
 

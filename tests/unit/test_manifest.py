@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpm_venv.manifest import Finding, Manifest, Path, compare
+from rpm_venv.trees.manifest import Finding, Manifest, Path, compare
 
 FILE = Path("bin/app", "file", 0o755, 12, "ab" * 32)
 LINK = Path("lib64", "link", digest="lib")

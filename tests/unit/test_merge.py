@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.merge import Merged, merge, parents
-from rpm_venv.store import EntryPoint, StoredFile, StoredObject
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees.merge import Merged, merge, parents
+from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
 
 PYTHON = Interpreter("/usr/bin/python3.11", (3, 11, 2), "cpython-311", {}, ())
 SITE = "lib/python3.11/site-packages"

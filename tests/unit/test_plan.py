@@ -11,10 +11,10 @@ import pytest
 from rpm_venv import plan
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
-from rpm_venv.fetch import Found
-from rpm_venv.generation import Distribution, Live, name
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.store import Source
+from rpm_venv.fetching.fetch import Found
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees.generation import Distribution, Live, name
+from rpm_venv.wheels.store import Source
 
 OLD = Package("app1", "1.0", "1", "noarch")
 NEW = Package("app1", "2.0", "1", "noarch")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import interpreter, resolve
 from rpm_venv.errors import LockError, VenvError
-from rpm_venv.interpreter import Interpreter
+from rpm_venv.locks import resolve
+from rpm_venv.locks.resolve import Question
 from rpm_venv.paths import Layout
-from rpm_venv.resolve import Question
+from rpm_venv.system import interpreter
+from rpm_venv.system.interpreter import Interpreter
 from tests.host.wheels import make_wheel
 
 #: pip is wherever these tests run; uv is in the environment that ``make test`` makes.

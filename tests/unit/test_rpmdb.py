@@ -80,7 +80,7 @@ def ask(root: Path, question: str, before: str = "") -> object:
     code = (
         f"import sys; sys.path[:0] = [{str(SOURCE)!r}]\n"
         "from pathlib import Path\n"
-        "from rpm_venv import rpmdb\n"
+        "from rpm_venv.system import rpmdb\n"
         "from rpm_venv.paths import Layout\n"
         f"layout = Layout(Path({str(root)!r}))\n{before}\n"
         f"answer = {question}\n"

@@ -14,8 +14,8 @@ from rpm_venv import state
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment, condition
 from rpm_venv.errors import UsageError, VenvError
-from rpm_venv.generation import Live
 from rpm_venv.paths import Layout
+from rpm_venv.trees.generation import Live
 
 PATH = "/opt/app1/penv"
 PACKAGE = Package("app1", "1.0", "1.el9", "noarch", 2)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import files, sandbox, store
 from rpm_venv.confined import zygote
 from rpm_venv.errors import VenvError, WheelError
 from rpm_venv.paths import Layout
+from rpm_venv.system import files, sandbox
+from rpm_venv.wheels import store
 from tests.hostile.building import build, leftovers, only_object, running_interpreter, source
 from tests.hostile.wheels import Wheel, with_file
 
@@ -218,7 +219,7 @@ def test_a_child_that_misbehaves_is_refused_with_the_file_it_was_compiling(
     script = tmp_path / "zygote.py"
     script.write_text(
         "import os, resource, sys\n"
-        f"sys.path[0] = {str(Path(sandbox.__file__).parents[1])!r}\n"
+        f"sys.path[0] = {str(Path(sandbox.__file__).parents[2])!r}\n"
         "from rpm_venv.confined import wheel_stream, zygote\n"
         "def is_open(descriptor):\n"
         "    try: return bool(os.fstat(descriptor))\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import trust
 from rpm_venv.errors import VenvError
+from rpm_venv.system import trust
 
 
 def test_trusted_parents_resolves_links_inside_the_root(tmp_path: Path) -> None:

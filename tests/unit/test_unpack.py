@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
-from rpm_venv.objects import StoredObject
-from rpm_venv.stream import Broken, File, Meta, Stream
-from rpm_venv.unpack import Unpacking
-from rpm_venv.wheel import WheelName
+from rpm_venv.wheels.objects import StoredObject
+from rpm_venv.wheels.stream import Broken, File, Meta, Stream
+from rpm_venv.wheels.unpack import Unpacking
+from rpm_venv.wheels.wheel import WheelName
 
 CLAIMS = {
     "dist_info": "demo-1.0.dist-info",

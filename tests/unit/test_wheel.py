@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpm_venv import wheel
 from rpm_venv.confined import names
 from rpm_venv.errors import WheelError
-from rpm_venv.objects import EntryPoint, StoredFile, StoredObject
-from rpm_venv.wheel import WheelName
+from rpm_venv.wheels import wheel
+from rpm_venv.wheels.objects import EntryPoint, StoredFile, StoredObject
+from rpm_venv.wheels.wheel import WheelName
 
 TAGS = ("cp311-cp311-manylinux_2_28_x86_64", "cp311-abi3-linux_x86_64", "py3-none-any")
 

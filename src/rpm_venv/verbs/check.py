@@ -12,14 +12,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rpm_venv import fetch, generations, interpreter, lock, occupancy, store, survey, wheel
+from rpm_venv import survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.lock import Entry
+from rpm_venv.fetching import fetch
+from rpm_venv.locks import lock
+from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
+from rpm_venv.system import interpreter, occupancy
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees import generations
 from rpm_venv.verbs import options
+from rpm_venv.wheels import store, wheel
 
 #: Room for one wheel, unpacked and with byte code, where its size is not known: a quarter of the
 #: mean over zuul's 139 wheels, so that only a disk that is really full is refused.

@@ -14,15 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpm_venv import buildroot, built, declared, download, fetch, lock, payload
+from rpm_venv.building import buildroot, payload
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import FetchError, LockError, Problem, UsageError, VenvError, WheelError
-from rpm_venv.interpreter import Interpreter, inspect
-from rpm_venv.lock import Entry
+from rpm_venv.fetching import download, fetch
+from rpm_venv.locks import built, lock
+from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout, declared_at, environment_path
 from rpm_venv.report import Context, Report
+from rpm_venv.system import declared
+from rpm_venv.system.interpreter import Interpreter, inspect
 from rpm_venv.verbs import options
-from rpm_venv.wheel import WheelName, command_problem
+from rpm_venv.wheels.wheel import WheelName, command_problem
 
 
 @dataclass(frozen=True)

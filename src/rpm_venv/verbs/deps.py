@@ -15,11 +15,12 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from rpm_venv import buildroot, declared, dependencies, payload
+from rpm_venv.building import buildroot, dependencies, payload
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.paths import Layout, declared_at
 from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.system import declared
 from rpm_venv.verbs import options
 
 #: rpm does not look at a generator's exit code; a line that is no dependency fails the build.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from rpm_venv import apply, generations, plan, state, survey
+from rpm_venv import apply, plan, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.report import DONE, FAILED, Context, Report
+from rpm_venv.trees import generations
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

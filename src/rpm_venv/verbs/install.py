@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rpm_venv import apply, interpreter, occupancy, plan, state, survey
+from rpm_venv import apply, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.report import Context, Report
+from rpm_venv.system import interpreter, occupancy
 from rpm_venv.verbs import options
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rpm_venv import declared, generations, state
+from rpm_venv import state
 from rpm_venv.environment import condition
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
+from rpm_venv.system import declared
+from rpm_venv.trees import generations
 
 _COLUMNS = ("path", "package", "python", "wheels", "generation", "condition")
 

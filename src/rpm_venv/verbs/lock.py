@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rpm_venv import built, exact, lock, pylock, requirements, resolve
-from rpm_venv.built import Built
 from rpm_venv.errors import LockError, Problem, VenvError
-from rpm_venv.files import write_atomic
-from rpm_venv.interpreter import Interpreter, inspect
-from rpm_venv.locked import Lock
+from rpm_venv.locks import built, exact, lock, pylock, requirements, resolve
+from rpm_venv.locks.built import Built
+from rpm_venv.locks.locked import Lock
 from rpm_venv.report import Context, Report
+from rpm_venv.system.files import write_atomic
+from rpm_venv.system.interpreter import Interpreter, inspect
 from rpm_venv.verbs.options import DEFAULT_PYTHON
 
 _STDOUT = "-"

@@ -7,10 +7,10 @@ import os
 import posixpath
 from dataclasses import replace
 
-from rpm_venv import declared
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.errors import UsageError
 from rpm_venv.paths import Layout, environment_path
+from rpm_venv.system import declared
 
 DEFAULT_PYTHON = "/usr/bin/python3"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import PurePosixPath
 
-from rpm_venv import apply, plan, rpmdb, survey
+from rpm_venv import apply, plan, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
+from rpm_venv.system import rpmdb
 from rpm_venv.verbs import options
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from rpm_venv import apply, declared, state, survey
+from rpm_venv import apply, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import environment_path
 from rpm_venv.plan import DropObjects
 from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.system import declared
 from rpm_venv.verbs.install import install
 
 

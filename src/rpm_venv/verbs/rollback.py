@@ -6,9 +6,9 @@ import argparse
 
 from rpm_venv import apply, plan, survey
 from rpm_venv.errors import UsageError, VenvError
-from rpm_venv.generation import is_name
 from rpm_venv.paths import environment_path
 from rpm_venv.report import Context, Report
+from rpm_venv.trees.generation import is_name
 from rpm_venv.verbs import options
 
 

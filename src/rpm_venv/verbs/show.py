@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rpm_venv import declared, generations, state
+from rpm_venv import state
 from rpm_venv.environment import Environment, condition
 from rpm_venv.errors import VenvError
-from rpm_venv.generation import Generation
 from rpm_venv.paths import environment_path
 from rpm_venv.report import Context, Report
+from rpm_venv.system import declared
+from rpm_venv.trees import generations
+from rpm_venv.trees.generation import Generation
 from rpm_venv.verbs import options
 
 

@@ -11,11 +11,12 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
-from rpm_venv import apply, declared, plan, state, survey
+from rpm_venv import apply, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import OccupiedError, VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.system import declared
 from rpm_venv.verbs.install import install
 
 #: What calls: nobody, a trigger that runs for each package, or the one at a transaction's end.

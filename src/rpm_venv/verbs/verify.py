@@ -6,12 +6,14 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rpm_venv import declared, generations, state, survey
+from rpm_venv import state, survey
 from rpm_venv.environment import SOUND, condition
 from rpm_venv.errors import VenvError
-from rpm_venv.generation import Live
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FOUND, Context, Report
+from rpm_venv.system import declared
+from rpm_venv.trees import generations
+from rpm_venv.trees.generation import Live
 
 _TRIES = 3  # an upgrade may switch generations while one is read
 

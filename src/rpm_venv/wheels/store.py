@@ -11,12 +11,12 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Callable
 
-from rpm_venv import files
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import VenvError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.objects import EntryPoint, Source, StoredFile, StoredObject, object_id
 from rpm_venv.paths import Layout
+from rpm_venv.system import files
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.wheels.objects import EntryPoint, Source, StoredFile, StoredObject, object_id
 
 __all__ = [
     "EntryPoint",
@@ -114,7 +114,7 @@ def _build(
     files.make_staging(layout)
     staging = files.new_directory(layout.staging, "store")
     try:
-        from rpm_venv.batch import Batch  # what unpacks is not needed by what only looks
+        from rpm_venv.wheels.batch import Batch  # what unpacks is not needed by what only looks
 
         batch = Batch(staging, missing, interpreter, progress)
         names = batch.build(require_sandbox)

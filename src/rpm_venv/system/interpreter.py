@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rpm_venv import trust
 from rpm_venv.confined import describe
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.paths import Layout
+from rpm_venv.system import trust
 
 OLDEST = (3, 9)
 _SYSTEM_DIRECTORY = "/usr/bin"

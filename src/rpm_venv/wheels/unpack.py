@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from rpm_venv import wheel
 from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
-from rpm_venv.files import Tree, write_all
-from rpm_venv.objects import StoredFile, StoredObject
-from rpm_venv.stream import Broken, Event, File, Meta
-from rpm_venv.wheel import Claims, WheelName
+from rpm_venv.system.files import Tree, write_all
+from rpm_venv.wheels import wheel
+from rpm_venv.wheels.objects import StoredFile, StoredObject
+from rpm_venv.wheels.stream import Broken, Event, File, Meta
+from rpm_venv.wheels.wheel import Claims, WheelName
 
 #: In dist-info, what may come without a hash: signatures of RECORD, which cannot be listed in it.
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")

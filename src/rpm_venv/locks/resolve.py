@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rpm_venv import pylock
 from rpm_venv.errors import LockError, Problem, VenvError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.lock import HOW_TO_BUILD, SOURCES, is_pylock
-from rpm_venv.locked import Entry
-from rpm_venv.requirements import normalized
+from rpm_venv.locks import pylock
+from rpm_venv.locks.lock import HOW_TO_BUILD, SOURCES, is_pylock
+from rpm_venv.locks.locked import Entry
+from rpm_venv.locks.requirements import normalized
+from rpm_venv.system.interpreter import Interpreter
 
 _OLDEST_UV = (0, 7)  # writes pylock.toml
 _OLDEST_PIP = (22, 3)  # --dry-run --report, --python

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rpm_venv.interpreter import Interpreter
+    from rpm_venv.system.interpreter import Interpreter
 
 FORMAT = 1
 

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpm_venv import store
 from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
-from rpm_venv.generation import Distribution
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.lock import HOW_TO_BUILD, Entry
+from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
 from rpm_venv.paths import Layout
-from rpm_venv.sealed import open_regular
-from rpm_venv.store import Source
-from rpm_venv.wheel import WheelName, rank
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.system.sealed import open_regular
+from rpm_venv.trees.generation import Distribution
+from rpm_venv.wheels import store
+from rpm_venv.wheels.store import Source
+from rpm_venv.wheels.wheel import WheelName, rank
 
 _CHUNK = 1 << 20
 _SDIST = (".tar.gz", ".zip", ".tar.bz2")
@@ -89,7 +89,9 @@ def from_index(
 
     ``FetchError`` in one line where that is not to be had: no network, no pip, no such wheel.
     """
-    from rpm_venv import index  # seldom needed, and costs as much as the rest of this module
+    from rpm_venv.fetching import (
+        index,  # seldom needed, and costs as much as the rest of this module
+    )
 
     sources = index.download(layout, entries, interpreter, staging)
     return tuple(
@@ -100,7 +102,7 @@ def from_index(
 
 def index_problems(layout: Layout) -> tuple[Problem, ...]:
     """Why the index cannot be asked for wheels now; nothing where it answers. Nothing stays."""
-    from rpm_venv import index
+    from rpm_venv.fetching import index
 
     return index.problems(layout)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpm_venv.declaration import Declaration
-from rpm_venv.interpreter import Interpreter
+from rpm_venv.system.interpreter import Interpreter
 
 FORMAT = 1
 NAME_DIGITS = 20

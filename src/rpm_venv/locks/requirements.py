@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from rpm_venv.errors import Problem
-from rpm_venv.locked import Entry, Lock
+from rpm_venv.locks.locked import Entry, Lock
 
 if TYPE_CHECKING:
     from packaging.markers import Marker

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from rpm_venv import activate, launchers, merge, startup
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.merge import Claim, Item, Launcher, Merged
 from rpm_venv.paths import Layout
-from rpm_venv.store import StoredFile, StoredObject
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees import activate, launchers, merge, startup
+from rpm_venv.trees.merge import Claim, Item, Launcher, Merged
+from rpm_venv.wheels.store import StoredFile, StoredObject
 
 _MAX_SCRIPT = 8 << 20  # bytes of a script whose first line is ours; they are held in memory
 

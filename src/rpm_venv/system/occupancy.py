@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import stat
 
-from rpm_venv import rpmdb, trust
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import OccupiedError, VenvError
-from rpm_venv.generation import Live
 from rpm_venv.paths import Layout
+from rpm_venv.system import rpmdb, trust
+from rpm_venv.trees.generation import Live
 
 
 def refuse(layout: Layout, declaration: Declaration, live: Live, *, own_files: bool = True) -> None:

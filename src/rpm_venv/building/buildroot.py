@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from rpm_venv import declared, files
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, SHARE, Layout, declared_at, escape
+from rpm_venv.system import declared, files
 
 #: Directories that are the system's and no package's: ``filesystem`` owns them, or nobody should.
 _SYSTEM = frozenset(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from rpm_venv import built, lock, pylock
-from rpm_venv.built import Built
 from rpm_venv.errors import LockError, Problem
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.locked import Entry, Lock
+from rpm_venv.locks import built, lock, pylock
+from rpm_venv.locks.built import Built
+from rpm_venv.locks.locked import Entry, Lock
+from rpm_venv.system.interpreter import Interpreter
 
 
 def joined(

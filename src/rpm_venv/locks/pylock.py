@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv.errors import Problem
-from rpm_venv.locked import Entry, Lock, LockedFile
-from rpm_venv.wheel import has_too_many_tags
+from rpm_venv.locks.locked import Entry, Lock, LockedFile
+from rpm_venv.wheels.wheel import has_too_many_tags
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageArchive, PackageWheel

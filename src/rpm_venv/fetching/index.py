@@ -18,14 +18,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rpm_venv import complaint, configuration, files, sandbox
 from rpm_venv.errors import FetchError, Problem, VenvError, WheelError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.locked import Entry
+from rpm_venv.fetching import complaint
+from rpm_venv.locks.locked import Entry
 from rpm_venv.paths import Layout
-from rpm_venv.store import Source
-from rpm_venv.stream import printable
-from rpm_venv.wheel import WheelName, rank
+from rpm_venv.system import configuration, files, sandbox
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.wheels.store import Source
+from rpm_venv.wheels.stream import printable
+from rpm_venv.wheels.wheel import WheelName, rank
 
 _CHUNK = 1 << 20
 _MAX_LOG = 8 << 20

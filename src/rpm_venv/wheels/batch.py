@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
 
-from rpm_venv import sandbox
 from rpm_venv.errors import Problem, SandboxError, WheelError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.objects import Source, object_id
-from rpm_venv.sealed import sealed
-from rpm_venv.stream import Broken, Ended, Stream
-from rpm_venv.unpack import Unpacking
-from rpm_venv.wheel import WheelName
+from rpm_venv.system import sandbox
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.system.sealed import sealed
+from rpm_venv.wheels.objects import Source, object_id
+from rpm_venv.wheels.stream import Broken, Ended, Stream
+from rpm_venv.wheels.unpack import Unpacking
+from rpm_venv.wheels.wheel import WheelName
 
 _MAX_WORKERS = 8
 _MAX_IN_FLIGHT = 1 << 30  # bytes of wheels in memory at a time, however many workers there are

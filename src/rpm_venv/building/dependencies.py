@@ -8,8 +8,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from rpm_venv.declaration import Declaration
-from rpm_venv.locked import Entry
-from rpm_venv.wheel import WheelName
+from rpm_venv.locks.locked import Entry
+from rpm_venv.wheels.wheel import WheelName
 
 #: The oldest runtime that understands the calls of these macros (%__rpm_venv_version).
 RUNTIME = "rpm-venv >= 0.1.0"

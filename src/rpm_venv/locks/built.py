@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rpm_venv.errors import Problem, WheelError, first_line
-from rpm_venv.locked import Entry, LockedFile
-from rpm_venv.requirements import normalized
+from rpm_venv.locks.locked import Entry, LockedFile
+from rpm_venv.locks.requirements import normalized
 
 if TYPE_CHECKING:
     from packaging.metadata import RawMetadata
     from packaging.requirements import Requirement
 
-    from rpm_venv.interpreter import Interpreter
+    from rpm_venv.system.interpreter import Interpreter
 
 _MAX_METADATA = 4 << 20  # bytes
 

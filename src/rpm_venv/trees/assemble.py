@@ -13,14 +13,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rpm_venv import files, manifest, merge, trust
-from rpm_venv.contents import Contents, Written, contents
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.manifest import Manifest
 from rpm_venv.paths import Layout
-from rpm_venv.store import StoredFile, StoredObject
+from rpm_venv.system import files, trust
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees import manifest, merge
+from rpm_venv.trees.contents import Contents, Written, contents
+from rpm_venv.trees.manifest import Manifest
+from rpm_venv.wheels.store import StoredFile, StoredObject
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC

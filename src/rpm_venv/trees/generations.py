@@ -11,11 +11,11 @@ import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from rpm_venv import files, trust
 from rpm_venv.errors import VenvError
-from rpm_venv.generation import NAME_DIGITS, Generation, Live, is_name
-from rpm_venv.manifest import Manifest, sealed
 from rpm_venv.paths import HOME, Layout, escape, unescape
+from rpm_venv.system import files, trust
+from rpm_venv.trees.generation import NAME_DIGITS, Generation, Live, is_name
+from rpm_venv.trees.manifest import Manifest, sealed
 
 #: The directory of a generation that describes it; not part of its manifest.
 ABOUT = ".rpm-venv"

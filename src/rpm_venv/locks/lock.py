@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rpm_venv import requirements
 from rpm_venv.errors import LockError, Problem, first_line
-from rpm_venv.locked import MAX_SIZE, Entry, Lock, LockedFile
+from rpm_venv.locks import requirements
+from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock, LockedFile
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -72,7 +72,7 @@ def read(data: bytes, filename: str) -> tuple[Lock, list[Problem]]:
     if isinstance(text, Problem):
         return Lock(filename, digest, ()), [text]
     if is_pylock(filename) or (filename == "-" and _LOCK_VERSION.search(text)):
-        from rpm_venv import pylock
+        from rpm_venv.locks import pylock
 
         lock, problems = pylock.read(text, filename)
     else:
@@ -230,7 +230,7 @@ def _python(markers: Mapping[str, str]) -> str:
 def condense(lock: Lock) -> str:
     """The lock without what only people read, in its own format."""
     if lock.pylock:
-        from rpm_venv import pylock
+        from rpm_venv.locks import pylock
 
         return pylock.render(lock)
     return requirements.condense(lock.entries)

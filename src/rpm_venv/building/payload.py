@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rpm_venv import fetch
-from rpm_venv import lock as locks
+from rpm_venv.building.dependencies import common_minors
 from rpm_venv.declaration import Declaration
-from rpm_venv.dependencies import common_minors
 from rpm_venv.errors import LockError, Problem, VenvError
-from rpm_venv.interpreter import Interpreter, inspect
-from rpm_venv.locked import Entry, Lock
+from rpm_venv.fetching import fetch
+from rpm_venv.locks import lock as locks
+from rpm_venv.locks.locked import Entry, Lock
 from rpm_venv.paths import Layout
-from rpm_venv.wheel import WheelName
+from rpm_venv.system.interpreter import Interpreter, inspect
+from rpm_venv.wheels.wheel import WheelName
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from rpm_venv import complaint, resolve
 from rpm_venv.errors import FetchError
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.lock import HOW_TO_BUILD
-from rpm_venv.locked import Entry
+from rpm_venv.fetching import complaint
+from rpm_venv.locks import resolve
+from rpm_venv.locks.lock import HOW_TO_BUILD
+from rpm_venv.locks.locked import Entry
+from rpm_venv.system.interpreter import Interpreter
 
 _HINT = f"name a directory that has the wheels with -w; where there is no wheel, {HOW_TO_BUILD}"
 

@@ -21,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
-from rpm_venv.objects import EntryPoint
+from rpm_venv.wheels.objects import EntryPoint
 
 INSTALLER = b"rpm-venv\n"
 

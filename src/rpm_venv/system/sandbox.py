@@ -20,7 +20,7 @@ from typing import Callable
 
 from rpm_venv.confined import lockdown, zygote
 from rpm_venv.errors import SandboxError
-from rpm_venv.stream import printable
+from rpm_venv.wheels.stream import printable
 
 _READ = 1 << 20
 GONE = "the process that makes confined children is gone"

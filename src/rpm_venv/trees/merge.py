@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
-from rpm_venv import activate, startup
 from rpm_venv.errors import Problem
-from rpm_venv.interpreter import Interpreter
-from rpm_venv.store import EntryPoint, StoredFile, StoredObject
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees import activate, startup
+from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
 
 #: The commands that are the environment's own. Other names that begin with python are free:
 #: argcomplete has python-argcomplete-check-easy-install-script.

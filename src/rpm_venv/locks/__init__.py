@@ -1,0 +1,1 @@
+"""What a lock says, and how one is made."""

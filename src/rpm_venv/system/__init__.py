@@ -1,0 +1,1 @@
+"""The edges: files, programs, the interpreter, rpm, and what the administrator set."""

@@ -1,0 +1,1 @@
+"""What a generation contains, and the generations of an environment."""

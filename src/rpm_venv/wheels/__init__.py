@@ -1,0 +1,1 @@
+"""From a wheel to an object in the store."""
