@@ -31,9 +31,11 @@ VERBS = {
     "check": "say whether an install would succeed, changing nothing",
     "list": "list the environments of this system",
     "show": "show one environment in full",
+    "audit": "find distributions with known vulnerabilities, offline",
     "lock": "resolve requirements to an exact lock",
     "declare": "put a declaration and its wheels into a buildroot (for rpmbuild)",
     "deps": "write the dependencies of a package that declares environments (for rpmbuild)",
+    "advisories": "make the database of 'audit' from downloaded records (for rpmbuild)",
 }
 
 
@@ -53,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    verbs = "\n".join(f"  {name:<9} {text}" for name, text in VERBS.items())
+    verbs = "\n".join(f"  {name:<10} {text}" for name, text in VERBS.items())
     parser = _Parser(
         prog="rpm-venv",
         formatter_class=argparse.RawDescriptionHelpFormatter,

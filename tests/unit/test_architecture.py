@@ -16,6 +16,7 @@ ROWS = (
     ("types", "errors paths report declaration trees.manifest locks.locked wheels.objects"),
     ("confined", "confined.*"),
     ("wheels", "wheels.wheel wheels.stream"),
+    ("advisories", "advisories.*"),
     ("trust", "system.trust"),
     (
         "edges",

@@ -30,9 +30,15 @@ def test_values(text: str, expected: bool) -> None:
     assert configuration.parse(text.encode()).require_sandbox is expected
 
 
+@pytest.mark.parametrize(("text", "days"), [("", None), ("audit-max-age = 30", 30)])
+def test_the_age_of_a_database(text: str, days: int | None) -> None:
+    assert configuration.parse(text.encode()).audit_max_age == days
+
+
 @pytest.mark.parametrize(
     "text",
-    ["require-sandbox", "require_sandbox = yes", "require-sandbox = maybe", "[main]",
+    ["audit-max-age = soon", "audit-max-age = -1", "audit-max-age = 999999", "audit-max-age = ²",
+     "require-sandbox", "require_sandbox = yes", "require-sandbox = maybe", "[main]",
      "require-sandbox = yes # certainly", "\x1b[2J = yes"],
 )  # fmt: skip
 def test_a_setting_that_is_not_understood_is_an_error(text: str) -> None:

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Callable
 
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.paths import CONFIG, Layout
 
 _YES_AND_NO = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+_MOST_DAYS = 36_500
+
+
+def _yes_or_no(value: str) -> bool | None:
+    return _YES_AND_NO.get(value.lower())
+
+
+def _days(value: str) -> int | None:
+    known = value.isascii() and value.isdigit() and len(value) <= len(str(_MOST_DAYS))
+    return int(value) if known and int(value) <= _MOST_DAYS else None
+
+
+#: Every setting: what its value may be, for people, and how it is read (None where it is not so).
+_SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "require-sandbox": ("yes or no", _yes_or_no),
+    "audit-max-age": ("a number of days", _days),
+}
 
 
 @dataclass(frozen=True)
@@ -15,10 +33,12 @@ class Configuration:
     """What the administrator decides for the whole system.
 
     ``require_sandbox``: rather no environment than one whose wheels were read by a child that
-    lacks a layer of confinement (docs/security.md).
+    lacks a layer of confinement (docs/security.md). ``audit_max_age``: how many days old the newest
+    record of the database of ``audit`` may be; None for any.
     """
 
     require_sandbox: bool = False
+    audit_max_age: int | None = None
 
 
 def read(layout: Layout) -> Configuration:
@@ -46,16 +66,20 @@ def parse(data: bytes) -> Configuration:
             continue
         name, equals, value = (part.strip() for part in text.partition("="))
         where = f"line {number}"
-        if name != "require-sandbox" or not equals:
-            hint = "known is: require-sandbox = yes"
+        if name not in _SETTINGS or not equals:
+            known = ", ".join(f"{each} = {form}" for each, (form, _) in _SETTINGS.items())
+            hint = f"known is: {known}"
             problems.append(Problem(f"not a setting: {text[:80]!a}", where, hint))
-        elif name in seen:
+            continue
+        form, read_value = _SETTINGS[name]
+        meant = read_value(value)
+        if name in seen:
             problems.append(Problem(f"{name} is set twice", where))
-        elif value.lower() not in _YES_AND_NO:
-            problems.append(Problem(f"{name} is yes or no, not {value[:80]!a}", where))
+        elif meant is None:
+            problems.append(Problem(f"{name} is {form}, not {value[:80]!a}", where))
         else:
             seen.add(name)
-            found = replace(found, require_sandbox=_YES_AND_NO[value.lower()])
+            found = replace(found, **{name.replace("-", "_"): meant})
     if problems:
         raise VenvError("the configuration is wrong", subject=str(CONFIG), problems=problems)
     return found
