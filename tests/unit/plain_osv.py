@@ -1,11 +1,12 @@
 """A second evaluation of OSV records, which has nothing in common with the first but the rules.
 
 The pseudo-code of the schema's section "Evaluation" in plain loops over the whole record, as it
-came: nothing is parsed beforehand, left out, sorted beforehand or remembered.
+came: nothing is left out, put in another form or sorted beforehand.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -89,15 +90,20 @@ def _event_is_before(one: Record, other: Record) -> bool:
 
 def _order(one: str, other: str) -> int:
     """PEP 440's order; that of strings where one of two is no such version."""
-    try:
-        first, second = Version(one), Version(other)
-    except InvalidVersion:
+    first, second = _version(one), _version(other)
+    if first is None or second is None:
         return -1 if one < other else 1 if one > other else 0
     return -1 if first < second else 1 if first > second else 0
 
 
 def _public(version: str) -> str:
+    known = _version(version) if "+" in version else None
+    return known.public if known else version
+
+
+@functools.lru_cache(maxsize=100_000)
+def _version(text: str) -> Version | None:
     try:
-        return Version(version).public if "+" in version else version
+        return Version(text)
     except InvalidVersion:
-        return version
+        return None

@@ -192,12 +192,7 @@ def test_a_fix_that_another_range_takes_back_is_none() -> None:
 
 
 def _found(*records: Record, version: str = "1") -> list[tuple[str, tuple[str, ...]]]:
-    found = findings.vulnerabilities(
-        findings.Installed("/opt/app/penv", "demo", version),
-        [osv.read(one) for one in records],
-        (),
-        database.today(),
-    )
+    found = findings.vulnerabilities("demo", version, [osv.read(one) for one in records])
     return [(each.id, each.aliases) for each in found]
 
 
@@ -206,6 +201,11 @@ def test_aliases_are_shown_once() -> None:
     second = record("PYSEC-1", "demo", introduced("0"), aliases=["CVE-1"])
     third = record("PYSEC-2", "demo", introduced("0"))
     assert _found(first, second, third) == [("PYSEC-1", ("GHSA-1", "CVE-1")), ("PYSEC-2", ())]
+
+
+def test_an_alias_that_is_none_does_not_cost_the_record() -> None:
+    one = record("PYSEC-1", "demo", introduced("0"), aliases=["CVE-1,", 5, "\x1b[2J", ""])
+    assert _found(one) == [("PYSEC-1", ("CVE-1",))]
 
 
 def test_a_third_record_joins_two() -> None:

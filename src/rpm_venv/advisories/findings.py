@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from packaging.utils import canonicalize_name
@@ -36,35 +36,30 @@ class Vulnerability:
         return self.ignored is None
 
 
-@dataclass(frozen=True)
-class Installed:
-    """A distribution in the environment at ``path``."""
-
-    path: str
-    name: str
-    version: str
-
-    @property
-    def project(self) -> str:
-        return canonicalize_name(self.name)
-
-
 def vulnerabilities(
-    installed: Installed,
-    advisories: Iterable[Advisory],
-    ignores: Sequence[Ignore],
-    today: date,
+    name: str, version: str, advisories: Iterable[Advisory]
 ) -> tuple[Vulnerability, ...]:
-    """What of these advisories holds for a distribution."""
+    """What of these advisories holds for a version of a distribution; all of it counts."""
+    project = canonicalize_name(name)
     holding = [
         each
         for each in advisories
-        if any(
-            evaluate.affects(affected, installed.version) for affected in each.of(installed.project)
-        )
+        if any(evaluate.affects(affected, version) for affected in each.of(project))
     ]
-    made = (_vulnerability(together, installed, ignores, today) for together in _same(holding))
+    made = (_vulnerability(together, project, version) for together in _same(holding))
     return tuple(sorted(made, key=lambda each: each.id))
+
+
+def judged(
+    found: Vulnerability, path: str, name: str, ignores: Sequence[Ignore], today: date
+) -> Vulnerability:
+    """The same vulnerability, of a distribution in the environment at ``path``, on a day."""
+    ids, project = {found.id, *found.aliases}, canonicalize_name(name)
+    matching = [each for each in ignores if each.matches(ids, project, path)]
+    holding = [each for each in matching if not each.expired(today)]
+    if holding:
+        return replace(found, ignored=holding[0])
+    return replace(found, expired=matching[0]) if matching else found
 
 
 def _same(advisories: Iterable[Advisory]) -> list[list[Advisory]]:
@@ -83,32 +78,23 @@ def _same(advisories: Iterable[Advisory]) -> list[list[Advisory]]:
     return [together for _, together in groups]
 
 
-def _vulnerability(
-    together: Sequence[Advisory],
-    installed: Installed,
-    ignores: Sequence[Ignore],
-    today: date,
-) -> Vulnerability:
+def _vulnerability(together: Sequence[Advisory], project: str, version: str) -> Vulnerability:
     ids = sorted({name for each in together for name in (each.id, *each.aliases)}, key=_rank)
     own = min((each.id for each in together), key=_rank)
-    matching = [each for each in ignores if each.matches(ids, installed.project, installed.path)]
-    holding = [each for each in matching if not each.expired(today)]
     return Vulnerability(
         id=own,
         aliases=tuple(name for name in ids if name != own),
         summary=next((each.summary for each in together if each.id == own), ""),
-        fixed=_fixed(together, installed),
-        ignored=next(iter(holding), None),
-        expired=next(iter(matching), None) if not holding else None,
+        fixed=_fixed(together, project, version),
     )
 
 
-def _fixed(together: Sequence[Advisory], installed: Installed) -> tuple[str, ...]:
+def _fixed(together: Sequence[Advisory], project: str, version: str) -> tuple[str, ...]:
     first = {
-        evaluate.first_fixed(affected, installed.version)
+        evaluate.first_fixed(affected, version)
         for each in together
-        for affected in each.of(installed.project)
-        if evaluate.affects(affected, installed.version)
+        for affected in each.of(project)
+        if evaluate.affects(affected, version)
     }
     return tuple(sorted(first - {""}, key=evaluate.order))
 

@@ -81,7 +81,7 @@ def read(record: object) -> Advisory:
     fields = _mapping(record, "the record")
     return Advisory(
         id=_identifier(fields.get("id")),
-        aliases=tuple(_identifier(alias) for alias in _list(fields, "aliases")),
+        aliases=tuple(_aliases(fields)),
         summary=_summary(fields),
         modified=_day(fields.get("modified")),
         withdrawn=bool(fields.get("withdrawn")),
@@ -104,6 +104,14 @@ def _affected(fields: Mapping[str, Any]) -> Iterator[Affected]:
             versions=tuple(_text(each, "version") for each in _list(entry_fields, "versions")),
             ranges=tuple(_range(each) for each in _list(entry_fields, "ranges")),
         )
+
+
+def _aliases(fields: Mapping[str, Any]) -> Iterator[str]:
+    """The other names; one that is none says nothing, and is no reason to lose the record."""
+    for alias in _list(fields, "aliases"):
+        name = alias.strip(" ,;") if isinstance(alias, str) else ""
+        if _ID.fullmatch(name):
+            yield name
 
 
 def _range(value: object) -> Range:

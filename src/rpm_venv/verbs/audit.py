@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from rpm_venv import state
 from rpm_venv.advisories import database, findings, ignores
-from rpm_venv.advisories.findings import Installed, Vulnerability
+from rpm_venv.advisories.findings import Vulnerability
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FAILED, FOUND, Context, Report
@@ -65,7 +66,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     looked = [_look(layout, path) for path in dict.fromkeys(paths)]
     known = database.load(_place(layout, args.db), _wanted(looked))
     _refuse_old(known, _bound(layout, args.max_age))
-    audited = [_audit(each, known, ignored) for each in looked]
+    audited = list(_audited(looked, known, ignored))
     counting = any(found.counts for each in audited for _, _, found in each.found)
     unseen = any(each.problem and not each.absent for each in audited)
     return Report(
@@ -138,22 +139,30 @@ def _refuse_old(known: database.Database, bound: int | None) -> None:
     )
 
 
-def _audit(
-    looked: _Audited, known: database.Database, ignored: tuple[ignores.Ignore, ...]
-) -> _Audited:
-    if looked.generation is None:
-        return looked
-    found = tuple(
-        (wheel.name, wheel.version, each)
-        for wheel in looked.generation.distributions
-        for each in findings.vulnerabilities(
-            Installed(looked.path, wheel.name, wheel.version),
-            known.of(canonicalize_name(wheel.name)),
-            ignored,
-            database.today(),
+def _audited(
+    looked: Sequence[_Audited], known: database.Database, ignored: tuple[ignores.Ignore, ...]
+) -> Iterator[_Audited]:
+    """The same environments, with what was found; a version that many have is looked up once."""
+    today = database.today()
+
+    @functools.cache
+    def found(name: str, version: str) -> tuple[Vulnerability, ...]:
+        return findings.vulnerabilities(name, version, known.of(canonicalize_name(name)))
+
+    for each in looked:
+        wheels = each.generation.distributions if each.generation else ()
+        yield replace(
+            each,
+            found=tuple(
+                (
+                    wheel.name,
+                    wheel.version,
+                    findings.judged(one, each.path, wheel.name, ignored, today),
+                )
+                for wheel in wheels
+                for one in found(wheel.name, wheel.version)
+            ),
         )
-    )
-    return _Audited(looked.path, looked.package, looked.generation, found=found)
 
 
 def _database_data(known: database.Database) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""What an administrator sees of an installed application, on a real host."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tests.host import Host
+from tests.host.applications import tiny_application
+from tests.transactions.conftest import Build
+from tests.unit.advisories import fixed, introduced, record
+
+TREE = Path(__file__).resolve().parents[2]
+PATH = "/opt/app1/penv"
+
+
+def _advisories(build_host: Host, tmp_path: Path) -> Path:
+    """The package of a database, as docs/commands.md builds it."""
+    archive = tmp_path / "all.zip"
+    with zipfile.ZipFile(archive, "w") as members:
+        one = record("PYSEC-1", "App1", introduced("0"), fixed("2"), aliases=["CVE-1"])
+        members.writestr("PYSEC-1.json", json.dumps(one))
+    build_host.write("/srv/all.zip", archive.read_bytes())
+    spec = build_host.read("/usr/share/venv-rpm-macros/rpm-venv-advisories.spec")
+    assert spec == (TREE / "fedora/rpm-venv-advisories.spec").read_text()
+    (package,) = build_host.build(spec, defines={"advisories": "/srv/all.zip"})
+    assert package.name == "rpm-venv-advisories-20240506-1.noarch.rpm"
+    return package
+
+
+def _told(host: Host, *words: str, code: int = 0) -> dict[str, Any]:
+    result = host.run("rpm-venv", "--json", *words, check=False)
+    assert result.code == code, result
+    report = json.loads(result.stdout)
+    assert isinstance(report, dict)
+    return report
+
+
+def test_an_application_is_known_from_all_sides(
+    host: Host, build: Build, build_host: Host, tmp_path: Path
+) -> None:
+    host.publish(build(tiny_application()), _advisories(build_host, tmp_path))
+    host.dnf("install", "app1")
+    _audited(host)
+
+
+def _audited(host: Host) -> None:
+    """The database comes as a package, and leaves nothing for the triggers to do."""
+    without = host.run("rpm-venv", "audit", check=False)
+    assert without.code == 1
+    assert "no usable database of advisories" in without.stderr
+    assert host.dnf("install", "rpm-venv-advisories").stderr == ""
+    host.rpm("-V", "rpm-venv-advisories")
+    (environment,) = _told(host, "audit", PATH, code=3)["environments"]
+    assert environment["package"] == "app1-1-1.noarch"
+    (found,) = environment["vulnerabilities"]
+    assert (found["id"], found["aliases"], found["fixed"]) == ("PYSEC-1", ["CVE-1"], ["2"])
