@@ -37,12 +37,19 @@ def level(name: str) -> str:
 
 @pytest.mark.parametrize("name", ["lock", "wheels"])
 def test_the_dependencies_are_those_of_the_other_shape(build: Build, name: str) -> None:
-    wheels = make_wheel("alpha", "1.0"), make_wheel("beta.two", "2.0rc1")
+    wheels = (
+        make_wheel("alpha", "1.0"),
+        make_wheel("beta.two", "2.0rc1"),
+        make_wheel("gamma", "1!3.0.post2"),
+        make_wheel("delta", "0.1.dev4+local.1"),
+    )
     built = build(declaring(level(name)), sources(*wheels))
     assert built.code == 0, built.output
     assert built.query("--provides") == [
         "bundled(python3dist(alpha)) = 1",
         "bundled(python3dist(beta-two)) = 2~rc1",
+        "bundled(python3dist(delta)) = 0.1~~dev4",
+        "bundled(python3dist(gamma)) = 1:3^post2",
         f"venv({PATH})",
     ]
     assert built.query("--requires") == [RUNTIME]

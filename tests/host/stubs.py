@@ -5,6 +5,9 @@ Their files are ``%ghost``: rpm knows them, and never writes them.
 
 from __future__ import annotations
 
+import functools
+import os
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,12 +22,36 @@ class Stub:
     files: Sequence[str] = ()
 
 
-_GLIBC_SYMBOLS = (
-    *(f"libc.so.6(GLIBC_2.{minor})(64bit)" for minor in (*range(2, 42), "2.5", "3.4")),
-    *(f"lib{name}.so.{major}()(64bit)" for name, major in (("c", 6), ("m", 6), ("dl", 2))),
-    "libpthread.so.0()(64bit)",
-    "rtld(GNU_HASH)",
-)
+#: Libraries of the running system, by the packages that have them elsewhere.
+_LIBRARIES = {
+    "glibc": (
+        *("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1"),
+        *("libresolv.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"),
+    ),
+    "libgcc": ("libgcc_s.so.1",),
+    "libstdc++": ("libstdc++.so.6",),
+    "libxcrypt": ("libcrypt.so.1",),
+    "zlib": ("libz.so.1",),
+}
+
+
+@functools.cache
+def library_provides(package: str) -> Sequence[str]:
+    """What rpm would have a package of system libraries provide, asked from its own tool."""
+    configuration = _output("rpm", "--eval", "%{_rpmconfigdir}").strip()
+    files = [
+        line.rpartition(" => ")[2]
+        for line in _output("ldconfig", "-p").splitlines()
+        if line.split()[0] in _LIBRARIES[package] and "i386" not in line
+    ]
+    return sorted(set(_output(f"{configuration}/elfdeps", "--provides", *files).split("\n")) - {""})
+
+
+def _output(*command: str) -> str:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    return subprocess.run(
+        command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def stubs(python: str) -> list[Stub]:
@@ -33,7 +60,8 @@ def stubs(python: str) -> list[Stub]:
     return [
         Stub("bash", "5.2", ["/bin/sh", "/bin/bash"], ["/usr/bin/bash", "/usr/bin/sh"]),
         Stub("coreutils", "9.1", files=["/usr/bin/env", "/usr/bin/rm", "/usr/bin/mkdir"]),
-        Stub("glibc", "2.36", _GLIBC_SYMBOLS),
+        Stub("glibc", "2.36", ["rtld(GNU_HASH)", *library_provides("glibc")]),
+        *(Stub(name, "1", library_provides(name)) for name in _LIBRARIES if name != "glibc"),
         Stub("rpm", "4.18", ["rpm-build = 4.18"], ["/usr/bin/rpm"]),
         Stub("python3-rpm", "4.18"),
         Stub(

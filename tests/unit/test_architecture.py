@@ -26,7 +26,8 @@ ROWS = (
     ("locks", "locks.requirements locks.pylock locks.lock"),
     (
         "knowledge",
-        "trees.generation environment locks.resolve locks.built locks.exact building.dependencies",
+        "trees.generation environment locks.resolve locks.built locks.exact building.dependencies "
+        "building.libraries",
     ),
     ("store", "wheels.unpack wheels.batch wheels.store"),
     ("fetching", "fetching.*"),
@@ -45,6 +46,7 @@ RUNS_PROGRAMS = {
     "system.sandbox",
     "locks.resolve",
     "fetching.download",
+    "building.libraries",
 }
 WRITES = {
     "system.files",

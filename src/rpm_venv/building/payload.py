@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.building.dependencies import common_minors
+from rpm_venv.confined.archive import Archive
+from rpm_venv.confined.members import Refused
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.fetching import fetch
@@ -115,12 +117,20 @@ def _sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
+def chosen_wheels(layout: Layout, payload: Payload) -> list[Path]:
+    """The wheels of the buildroot that the declared Python gets, of all that are there."""
+    places = payload.declaration.wheels
+    at_hand = fetch.at_hand(layout, payload.entries, payload.interpreter, places, stored=False)
+    return [found.source.path for found in at_hand.found if found.source]
+
+
 def problems(layout: Layout, payload: Payload, allowed: Collection[str]) -> list[Problem]:
     """What is wrong with the wheels of a payload; ``allowed`` are the sha256 of all locks."""
     return [
         *_foreign_wheels(payload, allowed),
         *(_missing_wheels(layout, payload) if payload.declaration.offline else ()),
         *_python_problems(payload),
+        *_damaged_wheels(layout, payload),
     ]
 
 
@@ -152,6 +162,16 @@ def _python_problems(payload: Payload) -> Iterator[Problem]:
             f"the wheels together are for {fitting}, "
             f"and {payload.declaration.python} is {payload.interpreter.minor}"
         )
+
+
+def _damaged_wheels(layout: Layout, payload: Payload) -> Iterator[Problem]:
+    """Wheels that the target would refuse to open. What is wrong inside them is said there."""
+    for wheel in chosen_wheels(layout, payload):
+        with wheel.open("rb") as stream:
+            try:
+                Archive(stream.fileno())
+            except Refused as refused:
+                yield Problem(refused.message, layout.target(wheel))
 
 
 def hashes(payloads: Iterable[Payload]) -> frozenset[str]:

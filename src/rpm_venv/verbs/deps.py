@@ -15,7 +15,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from rpm_venv.building import buildroot, dependencies, payload
+from rpm_venv.building import buildroot, dependencies, libraries, payload
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.paths import Layout, declared_at
@@ -24,7 +24,8 @@ from rpm_venv.system import declared
 from rpm_venv.verbs import options
 
 #: rpm does not look at a generator's exit code; a line that is no dependency fails the build.
-_NO_DEPENDENCY = "*** SCRIPTLET_AND_LOCK_IN_DIFFERENT_PACKAGES ***"
+_MISPLACED = "*** SCRIPTLET_AND_LOCK_IN_DIFFERENT_PACKAGES ***"
+_FAILED = "*** RPM_VENV_DEPS_FAILED_AS_SAID_ABOVE ***"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         what.add_argument(f"--{name}", dest="what", action="store_const", const=name)
     parser.add_argument("--buildroot", metavar="DIR", required=True, help="rpm's %%{buildroot}")
     parser.add_argument("--owner", metavar="NAME", help="the package that ships the lock")
+    parser.add_argument(
+        "--elfdeps", metavar="COMMAND", help="rpm's tool that tells what binaries need"
+    )
     parser.add_argument(
         "-d",
         dest="declared",
@@ -84,8 +88,11 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     misplaced = [_misplaced(one, args.owner) for one in found if args.owner]
     talk = tuple(line for line in misplaced if line)
     if talk:
-        return Report(text=(_NO_DEPENDENCY,), talk=talk, exit_code=FAILED)
-    lines = {line for one in found for line in _lines(args.what, layout, one.declaration)}
+        return Report(text=(_MISPLACED,), talk=talk, exit_code=FAILED)
+    try:
+        lines = {line for one in found for line in _lines(args, layout, one.declaration)}
+    except VenvError as error:
+        return Report(text=(_FAILED,), talk=tuple(error.lines()), exit_code=FAILED)
     return Report(data={args.what: sorted(lines)}, text=tuple(sorted(lines)))
 
 
@@ -120,13 +127,17 @@ def _misplaced(one: Declared, owner: str) -> str:
     )
 
 
-def _lines(what: str, layout: Layout, declaration: Declaration) -> list[str]:
-    if what == "conflicts":
+def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -> list[str]:
+    if args.what == "conflicts":
         return dependencies.conflicts(declaration.path)
     shipped = payload.read(layout, declaration)
-    if what == "provides":
+    if args.what == "provides":
         return dependencies.provides(declaration.path, shipped.entries)
-    return dependencies.requires(declaration, shipped.lock.requires_python, shipped.minors())
+    lines = dependencies.requires(declaration, shipped.lock.requires_python, shipped.minors())
+    if args.elfdeps:
+        wheels = payload.chosen_wheels(layout, shipped)
+        lines += libraries.of_wheels(args.elfdeps, wheels).missing()
+    return lines
 
 
 def _check(layout: Layout, found: Sequence[Declared], placeholders: Sequence[str]) -> Report:
