@@ -86,6 +86,14 @@ def _clear_staging(layout: Layout) -> None:
         files.remove_tree(layout.staging / name)
 
 
+def _bring_objects(context: Context, step: plan.BringObjects) -> tuple[str, ...]:
+    from rpm_venv.wheels import packaged  # not for a removal, nor for an install of what is there
+
+    context.progress(f"taking {len(step.objects)} objects from packages")
+    packaged.bring(context.layout, step.objects, step.interpreter)
+    return ()
+
+
 def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
     missing = store.build(
         context.layout,
@@ -218,6 +226,7 @@ def _forget(context: Context, step: plan.Forget) -> tuple[str, ...]:
 _TIDYING = (plan.DropGenerations, plan.SweepStore)
 
 _STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
+    plan.BringObjects: _bring_objects,
     plan.MakeObjects: _make_objects,
     plan.MakeGeneration: _make_generation,
     plan.WriteState: _write_state,

@@ -24,7 +24,9 @@ def wheels(context: Context, wish: Wish, lock: bytes) -> Iterator[tuple[Found, .
     layout, declaration = context.layout, wish.declaration
     parsed = locks.parse(lock, declaration.lock)
     entries = locks.select(parsed, wish.interpreter.markers, declaration.extras, declaration.groups)
-    at_hand = fetch.at_hand(layout, entries, wish.interpreter, declaration.wheels)
+    at_hand = fetch.at_hand(
+        layout, entries, wish.interpreter, declaration.wheels, packaged=declaration.packaged
+    )
     if not at_hand.missing:
         yield at_hand.found
         return

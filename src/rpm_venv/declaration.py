@@ -66,6 +66,10 @@ class Declaration:
 
     ``lock`` and ``wheels`` are target paths. ``offline`` never asks an index (``-o``).
     ``system_site`` shows the system's site-packages (``-s``).
+
+    Where a package declares it, ``level`` is how much of it the package brings (``-b``),
+    ``packaged`` the content digests of the objects that it brings, and ``generation`` the one that
+    it brings whole.
     """
 
     path: str
@@ -77,6 +81,14 @@ class Declaration:
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     package: Package | None = None
+    level: str = ""
+    packaged: tuple[str, ...] = ()
+    generation: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the environment is the package's own files (``-b env``): rpm's alone."""
+        return self.level == "env"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -89,6 +101,9 @@ class Declaration:
             "extras": list(self.extras),
             "groups": list(self.groups),
             "package": str(self.package) if self.package else None,
+            "level": self.level,
+            "packaged": list(self.packaged),
+            "generation": self.generation,
         }
 
     @classmethod
@@ -103,4 +118,7 @@ class Declaration:
             extras=tuple(data["extras"]),
             groups=tuple(data["groups"]),
             package=Package.parse(data["package"]) if data["package"] else None,
+            level=data.get("level", ""),
+            packaged=tuple(data.get("packaged", ())),
+            generation=data.get("generation", ""),
         )

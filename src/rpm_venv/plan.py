@@ -19,10 +19,19 @@ from rpm_venv.trees.generation import Generation, Live, name
 if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
     from rpm_venv.fetching.fetch import Found
     from rpm_venv.system.interpreter import Interpreter
+    from rpm_venv.wheels.objects import Packaged
     from rpm_venv.wheels.store import Source
 
 #: How many generations stay beside the live one, so that a rollback has somewhere to go.
 KEEP_BEFORE = 1
+
+
+@dataclass(frozen=True)
+class BringObjects:
+    """Objects that a package ships become objects of the store."""
+
+    objects: tuple[Packaged, ...]
+    interpreter: Interpreter
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Forget:
 
 
 Step = Union[
+    BringObjects,
     MakeObjects,
     MakeGeneration,
     WriteState,
@@ -188,6 +198,9 @@ def install(wish: Wish, wheels: Sequence[Found], facts: Facts) -> tuple[Step, ..
     wanted = name(declaration, interpreter, (wheel.sha256 for wheel in chosen))
     steps: list[Step] = []
     if wanted not in facts.whole:
+        brought = tuple(wheel.packaged for wheel in wheels if wheel.packaged)
+        if brought:
+            steps.append(BringObjects(brought, interpreter))
         sources = tuple(wheel.source for wheel in wheels if wheel.source)
         if sources:
             steps.append(MakeObjects(sources, interpreter))

@@ -69,6 +69,25 @@ def test_the_package_has_what_its_level_says(build: Build, name: str) -> None:
     assert ghosts == [PATH]
 
 
+def test_packaged_objects_are_files_of_the_package(build: Build) -> None:
+    built = build(declaring(level("store")), sources(ALPHA))
+    assert built.code == 0, built.output
+    minor = system_python()[1]
+    assert built.query("--requires") == [f"python(abi) = 3.{minor}", RUNTIME]
+    form = "[%{FILENAMES} %{FILEMODES:octal} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILEMTIMES}\n]"
+    lines = [line.split() for line in built.query("--qf", form)]
+    below = [line for line in lines if line[0].startswith("/usr/lib/rpm-venv/packaged/")]
+    top = "/".join(below[0][0].split("/")[:6])
+    assert {line[1] for line in below} == {"40755", "100644"}
+    assert {(line[2], line[3], line[4]) for line in below} == {("root", "root", "315619200")}
+    inside = [line[0].removeprefix(f"{top}/") for line in below]
+    assert {"object.json", "site/alpha.py", f"site/__pycache__/alpha.cpython-3{minor}.pyc"} <= {
+        *inside
+    }
+    assert "/usr/lib/rpm-venv" in [line[0] for line in lines]
+    assert not [line[0] for line in lines if ".rpm-venv-" in line[0] or "/store" in line[0]]
+
+
 def test_wheels_of_one_python_and_an_interpreter_that_is_asked_for(build: Build) -> None:
     minor = system_python()[1]
     wheel = make_wheel("compiled", tag=f"cp3{minor}-cp3{minor}-linux_x86_64")
@@ -190,7 +209,10 @@ REFUSALS = {
         f"{DECLARE}\n{DECLARE} -n app1-web",
         "it is declared already, for the package app1",
     ),
-    "a level that does not exist": (f"{DECLARE} -b most", "-b takes lock or wheels, not most"),
+    "a level that does not exist": (
+        f"{DECLARE} -b most",
+        "-b takes lock, wheels or store, not most",
+    ),
     "an option twice": (f"{DECLARE} -c a -c b", "-c is given twice; separate names with commas"),
 }
 

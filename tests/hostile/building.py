@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ def running_interpreter() -> Interpreter:
         tag=str(sys.implementation.cache_tag),
         markers={},
         tags=("py3-none-any",),
+        magic=importlib.util.MAGIC_NUMBER.hex(),
     )
 
 

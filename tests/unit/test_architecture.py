@@ -23,18 +23,19 @@ ROWS = (
         "system.configuration system.declared system.files system.interpreter system.rpmdb "
         "system.sandbox system.sealed",
     ),
+    ("sharing", "system.sharing"),
     ("locks", "locks.requirements locks.pylock locks.lock"),
     (
         "knowledge",
         "trees.generation environment locks.resolve locks.built locks.exact building.dependencies "
         "building.libraries",
     ),
-    ("store", "wheels.unpack wheels.batch wheels.store"),
+    ("store", "wheels.unpack wheels.batch wheels.store wheels.packaged"),
     ("fetching", "fetching.*"),
     ("stages", "trees.* state"),
     ("plan", "plan"),
     ("facts", "survey system.occupancy choose building.payload"),
-    ("apply", "apply building.buildroot"),
+    ("apply", "apply building.buildroot building.prebuilt"),
     ("verbs", "verbs.*"),
     ("command", "cli __main__"),
 )
@@ -50,6 +51,7 @@ RUNS_PROGRAMS = {
 }
 WRITES = {
     "system.files",
+    "system.sharing",
     "wheels.store",
     "wheels.batch",
     "trees.assemble",

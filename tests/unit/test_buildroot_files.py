@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rpm_venv.building import buildroot
+from rpm_venv.building.buildroot import Shipment
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, WheelError
 from rpm_venv.locks import built
@@ -16,7 +18,9 @@ from tests.host.wheels import make_wheel
 
 PATH = "/opt/app1/penv"
 HERE = "/usr/share/rpm-venv/opt-app1-penv"
-DECLARATION = Declaration(PATH, f"{HERE}/requirements.txt", (f"{HERE}/wheels",), offline=True)
+DECLARATION = Declaration(
+    PATH, f"{HERE}/requirements.txt", (f"{HERE}/wheels",), offline=True, level="wheels"
+)
 
 
 @pytest.fixture
@@ -36,7 +40,8 @@ def layout(tmp_path: Path) -> Layout:
     ],
 )
 def test_directories_that_are_the_systems_are_not_listed(path: str, directories: list[str]) -> None:
-    lines = buildroot.listed(path, ["/usr/bin/app1"])
+    shipment = Shipment(replace(DECLARATION, path=path), b"", ("/usr/bin/app1",))
+    lines = buildroot.listed(shipment)
     assert [line.split()[1] for line in lines if line.startswith("%dir")] == [
         "/usr/share/rpm-venv",
         *directories,
@@ -47,7 +52,7 @@ def test_directories_that_are_the_systems_are_not_listed(path: str, directories:
 def test_a_declaration_takes_the_place_of_the_one_before(layout: Layout, tmp_path: Path) -> None:
     old, new = (make_wheel("app1", version).save(tmp_path) for version in ("1", "2"))
     for wheel in (old, new, new):
-        buildroot.ship(layout, DECLARATION, "wheels", b"the lock\n", [wheel])
+        buildroot.ship(layout, Shipment(DECLARATION, b"the lock\n", wheels=(wheel,)))
     place = layout.real(HERE)
     assert sorted(os.listdir(place)) == ["declaration.json", "requirements.txt", "wheels"]
     assert os.listdir(place / "wheels") == [new.name]
@@ -60,7 +65,8 @@ def test_the_list_of_a_package_grows_once_and_forgets_what_is_gone(
     file = tmp_path / "BUILD" / "app1.venv-files"
     for path in (PATH, "/srv/x/y", PATH):
         buildroot.place(layout, path)
-        buildroot.add_to_list(layout, file, buildroot.listed(path, ())[2:])
+        lines = buildroot.listed(Shipment(replace(DECLARATION, path=path), b""))
+        buildroot.add_to_list(layout, file, lines[2:])
     both = ["%dir /opt/app1", "%ghost /opt/app1/penv", "%dir /srv/x", "%ghost /srv/x/y"]
     assert file.read_text().splitlines() == both
     layout.real(PATH).unlink()
@@ -70,14 +76,14 @@ def test_the_list_of_a_package_grows_once_and_forgets_what_is_gone(
 
 
 def test_links_are_those_of_the_installed_system(layout: Layout) -> None:
-    buildroot.place(layout, PATH)
     for _ in range(2):
-        buildroot.link_command(layout, "/usr/bin/app1", PATH)
+        buildroot.ship(layout, Shipment(DECLARATION, b"", ("/usr/bin/app1",)))
     assert os.readlink(layout.real("/usr/bin/app1")) == "../../opt/app1/penv/bin/app1"
     assert os.readlink(layout.real(PATH)) == "../../usr/lib/rpm-venv/envs/opt-app1-penv"
     layout.real("/usr/bin/other").write_text("a script")
     with pytest.raises(VenvError, match="something else in the buildroot"):
-        buildroot.link_command(layout, "/usr/bin/other", PATH)
+        buildroot.ship(layout, Shipment(DECLARATION, b"", ("/usr/bin/new", "/usr/bin/other")))
+    assert not layout.real("/usr/bin/new").exists()
 
 
 def test_the_commands_that_a_wheel_brings(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ DECLARATION = Declaration(
     offline=True,
     extras=("a", "b"),
     package=Package("app1", "1.0", "1", "noarch"),
+    level="wheels",
 )
 
 
@@ -37,7 +38,7 @@ def test_a_declaration_is_read_as_it_was_written(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     assert declared.paths(layout) == ()
     assert declared.read(layout, PATH) is None
-    ship(layout, declared.dumps(DECLARATION, "wheels"))
+    ship(layout, declared.dumps(DECLARATION))
     assert declared.paths(layout) == (PATH,)
     assert declared.read(layout, PATH) == DECLARATION
 
@@ -48,9 +49,10 @@ def test_a_declaration_is_read_as_it_was_written(tmp_path: Path) -> None:
         b"",
         b"[]",
         b"{}",
-        declared.dumps(replace(DECLARATION, path="/opt/other/penv"), "wheels"),
-        json.dumps({**json.loads(declared.dumps(DECLARATION, "lock")), "format": 2}).encode(),
-        json.dumps({**json.loads(declared.dumps(DECLARATION, "lock")), "package": "x"}).encode(),
+        declared.dumps(replace(DECLARATION, path="/opt/other/penv")),
+        declared.dumps(replace(DECLARATION, level="everything")),
+        json.dumps({**json.loads(declared.dumps(DECLARATION)), "format": 2}).encode(),
+        json.dumps({**json.loads(declared.dumps(DECLARATION)), "package": "x"}).encode(),
     ],
 )
 def test_a_damaged_declaration_is_said_to_be_one(tmp_path: Path, data: bytes) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, SHARE, Layout, declared_at, escape
 from rpm_venv.system import declared, files
+from rpm_venv.wheels import packaged
 
 #: Directories that are the system's and no package's: ``filesystem`` owns them, or nobody should.
 _SYSTEM = frozenset(
@@ -18,6 +20,61 @@ _SYSTEM = frozenset(
     + [f"/usr/local/{name}" for name in ("bin", "lib", "lib64", "libexec", "share")]
     + [f"/var/{name}" for name in ("cache", "lib", "opt", "www")]
 )
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What a package brings for one environment.
+
+    ``commands`` are target paths of links to commands of the environment, ``wheels`` files to be
+    copied, ``objects`` directories to be moved, by their content digests.
+    """
+
+    declaration: Declaration
+    lock: bytes
+    commands: tuple[str, ...] = ()
+    wheels: tuple[Path, ...] = ()
+    objects: Mapping[str, Path] = field(default_factory=dict)
+
+
+def ship(layout: Layout, shipment: Shipment) -> tuple[str, ...]:
+    """Put a shipment into the buildroot, in place of an older one; its lines for %files.
+
+    All that ``declare`` changes in a buildroot is changed here. ``VenvError`` where something else
+    stands in a link's place; nothing was changed then.
+    """
+    declaration = shipment.declaration
+    _refuse_occupied(layout, shipment)
+    before = declared.read(layout, declaration.path)
+    for command in shipment.commands:
+        _link(layout, command, _target(command, declaration.path))
+    place(layout, declaration.path)
+    for digest, made in shipment.objects.items():
+        _move(made, packaged.directory(layout, digest))
+    _declare(layout, shipment)
+    if before:
+        _sweep(layout, before.packaged)
+    return listed(shipment)
+
+
+def _refuse_occupied(layout: Layout, shipment: Shipment) -> None:
+    for command in shipment.commands:
+        real = layout.real(command)
+        wanted = _relative(layout, command, _target(command, shipment.declaration.path))
+        if os.path.lexists(real) and not (real.is_symlink() and os.readlink(real) == wanted):
+            raise VenvError(
+                "there is something else in the buildroot already",
+                subject=command,
+                hint="leave it out of %install, or its name out of -c",
+            )
+
+
+def _target(command: str, path: str) -> str:
+    return f"{path}/bin/{PurePosixPath(command).name}"
+
+
+def _relative(layout: Layout, path: str, target: PurePosixPath | str) -> str:
+    return os.path.relpath(layout.real(target), layout.real(path).parent)
 
 
 def place(layout: Layout, path: str) -> None:
@@ -31,54 +88,57 @@ def place(layout: Layout, path: str) -> None:
 
 def _link(layout: Layout, path: str, target: PurePosixPath | str) -> None:
     real = layout.real(path)
-    if os.path.lexists(real):
-        return
-    files.make_directory(real.parent)
-    files.link_atomic(real, os.path.relpath(layout.real(target), real.parent))
+    if not os.path.lexists(real):
+        files.make_directory(real.parent)
+        files.link_atomic(real, _relative(layout, path, target))
 
 
-def link_command(layout: Layout, link: str, path: str) -> None:
-    """Put a link to a command of the environment at ``path`` into the buildroot."""
-    target = f"{path}/bin/{PurePosixPath(link).name}"
-    real = layout.real(link)
-    wanted = os.path.relpath(layout.real(target), real.parent)
-    if os.path.lexists(real) and not (real.is_symlink() and os.readlink(real) == wanted):
-        raise VenvError(
-            "there is something else in the buildroot already",
-            subject=link,
-            hint="leave it out of %install, or its name out of -c",
-        )
-    _link(layout, link, target)
+def _move(made: Path, wanted: Path) -> None:
+    """Rename a directory to its place, where another environment's is as good."""
+    if not wanted.exists():
+        files.make_directory(wanted.parent)
+        files.rename_durable(made, wanted)
 
 
-def ship(
-    layout: Layout, declaration: Declaration, level: str, lock: bytes, wheels: Iterable[Path]
-) -> None:
-    """Put a declaration with its lock and wheels into the buildroot, in place of an older one."""
+def _declare(layout: Layout, shipment: Shipment) -> None:
+    """The declaration, with its lock and wheels."""
+    declaration = shipment.declaration
     place = layout.real(declared_at(declaration.path))
     files.remove_tree(place)
     files.make_directory(place)
-    files.write_new(layout.real(declaration.lock), lock)
+    files.write_new(layout.real(declaration.lock), shipment.lock)
     for directory in declaration.wheels:
         files.make_directory(layout.real(directory))
-        for wheel in wheels:
+        for wheel in shipment.wheels:
             files.copy_new(wheel, layout.real(directory) / wheel.name)
     # Last: a declaration that is there is whole.
-    files.write_new(place / declared.NAME, declared.dumps(declaration, level))
+    files.write_new(place / declared.NAME, declared.dumps(declaration))
 
 
-def listed(path: str, commands: Iterable[str]) -> tuple[str, ...]:
-    """The lines for %files of one declaration; ``commands`` are its links, as target paths.
+def _sweep(layout: Layout, digests: Iterable[str]) -> None:
+    """Remove packaged objects of an older shipment that no declaration names any more."""
+    now = [declared.read(layout, path) for path in declared.paths(layout)]
+    named = {digest for declaration in now if declaration for digest in declaration.packaged}
+    for digest in set(digests) - named:
+        files.remove_tree(packaged.directory(layout, digest))
+
+
+def listed(shipment: Shipment) -> tuple[str, ...]:
+    """The lines for %files of one shipment.
 
     The directories above PATH are the package's where they are no part of the system.
     """
+    path = shipment.declaration.path
     parents = [str(parent) for parent in PurePosixPath(path).parents]
+    objects = [f"{HOME}/packaged/{digest}" for digest in sorted(shipment.objects)]
     return (
         f"%dir {SHARE}",
         str(declared_at(path)),
+        *((f"%dir {HOME}", f"%dir {HOME}/packaged") if objects else ()),
+        *objects,
         *(f"%dir {parent}" for parent in reversed(parents) if parent not in _SYSTEM),
         f"%ghost {path}",
-        *commands,
+        *shipment.commands,
     )
 
 

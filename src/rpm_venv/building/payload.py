@@ -44,7 +44,9 @@ class Payload:
     shelves: Mapping[str, tuple[Shipped, ...]]
 
     def minors(self) -> frozenset[int] | None:
-        """The Pythons 3.N that every wheel can be loaded by (``common_minors``)."""
+        """The Pythons 3.N that all that is brought can be loaded by (``common_minors``)."""
+        if self.declaration.level in ("store", "env"):  # byte code is for one
+            return frozenset([self.interpreter.version[1]])
         return common_minors(map(self._possible, self.entries))
 
     def _possible(self, entry: Entry) -> tuple[WheelName, ...]:

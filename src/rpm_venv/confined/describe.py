@@ -3,6 +3,7 @@
 # No annotations that an old Python cannot read: it too shall say which version it is.
 import os
 import sys
+from _frozen_importlib_external import MAGIC_NUMBER  # importlib.util has it, and costs more
 
 
 def facts() -> "dict[str, object]":
@@ -17,6 +18,7 @@ def facts() -> "dict[str, object]":
     return {
         "version": list(sys.version_info[:3]),
         "tag": implementation.cache_tag,
+        "magic": MAGIC_NUMBER.hex(),
         "abiflags": sys.abiflags,
         "executable": os.path.realpath(sys.executable),
         "virtual": sys.prefix != sys.base_prefix,

@@ -5,6 +5,7 @@ What comes from anywhere is believed only by its sha256. An edge.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
 from rpm_venv.trees.generation import Distribution
 from rpm_venv.wheels import store
+from rpm_venv.wheels.objects import Packaged
+from rpm_venv.wheels.packaged import Offers, offers
 from rpm_venv.wheels.store import Source
 from rpm_venv.wheels.wheel import WheelName, rank
 
@@ -28,10 +31,14 @@ _SDIST = (".tar.gz", ".zip", ".tar.bz2")
 
 @dataclass(frozen=True)
 class Found:
-    """The wheel chosen for one entry of a lock; ``source`` is None where the store has it."""
+    """The wheel chosen for one entry of a lock, and what its object can be made of.
+
+    That is ``packaged`` or ``source``; both are None where the store has it.
+    """
 
     distribution: Distribution
     source: Source | None = None
+    packaged: Packaged | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +71,18 @@ def at_hand(
     directories: Sequence[str],
     *,
     stored: bool = True,
+    packaged: Sequence[str] = (),
 ) -> AtHand:
     """Choose a wheel for each entry out of directories, target paths, and the store.
+
+    ``packaged`` are the content digests of objects that packages ship, which come next to the
+    store's.
 
     The best tag wins, wherever it is; every file that is chosen has been hashed, unless its object
     is in the store already. With ``stored`` false the store is not looked at: a package being built
     needs the files. Nothing is written.
     """
-    shelf = _Shelf(layout, interpreter, directories, store.ids(layout) if stored else ())
+    shelf = _Shelf(layout, interpreter, directories, store.ids(layout) if stored else (), packaged)
     found, missing = [], []
     for entry in entries:
         choice = shelf.choose(entry)
@@ -116,10 +127,12 @@ class _Shelf:
         interpreter: Interpreter,
         places: Sequence[str],
         stored: Iterable[str],
+        packaged: Sequence[str],
     ) -> None:
         self._layout = layout
         self._interpreter = interpreter
         self._stored = frozenset(stored)
+        self._packaged = packaged
         self._places = places
         self._files: dict[str, list[tuple[WheelName, Path]]] = {}
         self._sdists: list[str] = []
@@ -142,8 +155,13 @@ class _Shelf:
             elif filename.endswith(_SDIST):
                 self._sdists.append(filename)
 
+    @functools.cached_property
+    def _offers(self) -> Offers:
+        """What packages bring; not looked at where the store has everything."""
+        return offers(self._layout, self._packaged, self._interpreter)
+
     def choose(self, entry: Entry) -> Found | Problem:
-        stored = self._in_store(entry)
+        stored = self._made(entry)
         if stored and len(entry.hashes) == 1:
             return stored[0][1]
         candidates = sorted(self._candidates(entry), key=lambda candidate: candidate.order)
@@ -163,23 +181,31 @@ class _Shelf:
     def _found(self, entry: Entry, candidate: _Candidate, digest: str) -> Found:
         filename = candidate.path.name
         distribution = Distribution(entry.name, str(entry.version), filename, digest)
-        if store.object_id(digest, self._interpreter) in self._stored:
+        name = store.object_id(digest, self._interpreter)
+        if name in self._stored:
             return Found(distribution)
+        if name in self._offers.usable:
+            return Found(distribution, packaged=self._offers.usable[name].packaged)
         return Found(distribution, Source(candidate.path, filename, digest))
 
-    def _in_store(self, entry: Entry) -> list[tuple[int, Found]]:
+    def _made(self, entry: Entry) -> list[tuple[int, Found]]:
         """The objects that may be this entry, with the rank of their wheels, best first."""
         found = []
         for digest in entry.hashes:
             name = store.object_id(digest, self._interpreter)
-            if name not in self._stored:
+            packaged = None
+            if name in self._stored:
+                stored = _described(self._layout, name)
+            elif name in self._offers.usable:
+                offer = self._offers.usable[name]
+                packaged, stored = offer.packaged, offer.head
+            else:
                 continue
-            stored = _described(self._layout, name)
             place = rank(WheelName.parse(stored.filename), self._interpreter.tags)
             # An object of the same tag can be of another kind of build: free-threaded, debug.
             if place is not None and stored.version == str(entry.version):
                 wheel = Distribution(entry.name, stored.version, stored.filename, digest)
-                found.append((place, Found(wheel)))
+                found.append((place, Found(wheel, packaged=packaged)))
         return sorted(found, key=lambda pair: (pair[0], pair[1].distribution.sha256))
 
     def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
@@ -194,7 +220,10 @@ class _Shelf:
         others = [path.name for name, path in files if name.version == entry.version]
         versions = sorted({str(name.version) for name, _ in files})
         hint = ""
-        if wrong:
+        unfit = [self._offers.unfit[d] for d in entry.hashes if d in self._offers.unfit]
+        if unfit:
+            message, hint = unfit[0], "it takes a package that is built for this Python"
+        elif wrong:
             name, digest = next(iter(wrong.items()))
             message = f"{name} is there, but its sha256 is {digest}, which the lock does not name"
         elif others:
@@ -205,6 +234,7 @@ class _Shelf:
             message = f"there is no wheel of that version, but of {', '.join(versions)}"
         else:
             message = f"there is no wheel of it{self._in_places()}"
+            message += f"; {self._offers.unfit['']}" if "" in self._offers.unfit else ""
         return Problem(f"{entry}: {message}", entry.where, hint)
 
     def _in_places(self) -> str:

@@ -13,12 +13,12 @@ FORMAT = 1
 NAME = "declaration.json"
 
 #: How much of an environment travels inside the package; what is not there is made on the target.
-LEVELS = ("lock", "wheels")
+LEVELS = ("lock", "wheels", "store")
 
 
-def dumps(declaration: Declaration, level: str) -> bytes:
+def dumps(declaration: Declaration) -> bytes:
     """The file that a package ships for a declaration."""
-    data = {"format": FORMAT, "level": level, **declaration.to_json()}
+    data = {"format": FORMAT, **declaration.to_json()}
     return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -36,6 +36,8 @@ def read(layout: Layout, path: str) -> Declaration | None:
         declaration = Declaration.from_json(found)
         if declaration.path != path:
             raise ValueError(f"it is of {declaration.path}")
+        if declaration.level not in LEVELS:
+            raise ValueError(f"level {declaration.level}, this rpm-venv knows {', '.join(LEVELS)}")
     except (ValueError, KeyError, TypeError, VenvError) as error:
         raise VenvError(
             f"the declaration of this environment is damaged: {error}",

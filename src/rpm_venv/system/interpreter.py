@@ -29,6 +29,7 @@ class Interpreter:
     ``sys.implementation.cache_tag`` (``cpython-311``), ``markers`` the PEP 508 environment,
     ``tags`` the wheel tags it takes, best first (PEP 425), as ``py-abi-platform`` strings.
     ``abiflags`` is ``sys.abiflags``: ``t`` for a free-threaded build, otherwise mostly empty.
+    ``magic`` is how its byte code begins, in hex: releases of one tag share it, betas need not.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Interpreter:
     markers: Mapping[str, str]
     tags: Sequence[str]
     abiflags: str = ""
+    magic: str = ""
 
     @property
     def minor(self) -> str:
@@ -74,6 +76,7 @@ def inspect(layout: Layout, python: str) -> Interpreter:
         markers=facts["markers"],
         tags=_Tags(version[:2], facts["abiflags"]),
         abiflags=facts["abiflags"],
+        magic=facts["magic"],
     )
 
 

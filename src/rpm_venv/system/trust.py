@@ -82,6 +82,15 @@ def _check_directory(directory: Path, path: Path, *, last: bool = False) -> None
         raise _untrusted(directory, problem, path)
 
 
+def stranger_problem(status: os.stat_result) -> str:
+    """Why somebody but root has a say in a file or directory of this status, or ""."""
+    if status.st_uid not in (0, os.geteuid(), _unmapped_uid()):
+        return f"it belongs to the user with id {status.st_uid}"
+    if status.st_mode & 0o022:
+        return f"others may write to it: its mode is {stat.S_IMODE(status.st_mode):04o}"
+    return ""
+
+
 def _check_owner(place: Path, path: Path) -> None:
     owner = os.lstat(place).st_uid
     if owner not in (0, os.geteuid(), _unmapped_uid()):

@@ -7,7 +7,6 @@ interpreter. An edge: writes below the directory it is given.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,21 +17,15 @@ from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.system import files, trust
 from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.system.sharing import Sharer
 from rpm_venv.trees import manifest, merge
 from rpm_venv.trees.contents import Contents, Written, contents
 from rpm_venv.trees.manifest import Manifest
 from rpm_venv.wheels.store import StoredFile, StoredObject
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FICLONE = 0x40049409  # linux/fs.h
-_CHUNK = 1 << 20
 _TIMES = (files.MTIME_NS, files.MTIME_NS)
-
-#: What link(2) says where a hardlink cannot be: another filesystem, too many links, a filesystem
-#: without links, fs.protected_hardlinks.
-_CANNOT_LINK = frozenset((errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP))
 
 
 @dataclass(frozen=True)
@@ -111,14 +104,14 @@ def _write(top: int, path: str, file: Written) -> None:
 
 
 class _Linker:
-    """Puts files of objects into directories: by hardlink, or by copy where there can be none."""
+    """Puts files of objects into directories."""
 
     def __init__(self, layout: Layout) -> None:
         self._store = os.fspath(layout.store)
         self._root = layout.root
         self._source = -1
         self._source_name: tuple[str, str, str] | None = None
-        self._link = True
+        self._sharer = Sharer()
 
     def __enter__(self) -> _Linker:
         return self
@@ -140,15 +133,7 @@ class _Linker:
             for name, owner, item in entries:
                 above, _, inside = item.path.rpartition("/")
                 source = self._open(owner.id, item.scheme, above)
-                if self._link:
-                    try:
-                        os.link(inside, name, src_dir_fd=source, dst_dir_fd=target)
-                        continue
-                    except OSError as error:
-                        if error.errno not in _CANNOT_LINK:
-                            raise
-                        self._link = error.errno == errno.EMLINK
-                _copy(source, inside, target, name, item.mode)
+                self._sharer.put(source, inside, target, name, item.mode)
         finally:
             os.close(target)
 
@@ -163,33 +148,6 @@ class _Linker:
             self._source = os.open(place, _DIRECTORY)
             self._source_name = name
         return self._source
-
-
-def _copy(source: int, inside: str, target: int, name: str, mode: int) -> None:
-    reader = os.open(inside, _READ, dir_fd=source)
-    try:
-        writer = os.open(name, _NEW, mode, dir_fd=target)
-        try:
-            if not _clone(reader, writer):
-                while chunk := os.read(reader, _CHUNK):
-                    files.write_all(writer, chunk)
-            os.fchmod(writer, mode)
-            os.utime(writer, ns=_TIMES)
-        finally:
-            os.close(writer)
-    finally:
-        os.close(reader)
-
-
-def _clone(reader: int, writer: int) -> bool:
-    """Share the blocks of a file where the filesystem can (btrfs, xfs, between subvolumes too)."""
-    import fcntl
-
-    try:
-        fcntl.ioctl(writer, _FICLONE, reader)
-    except OSError:
-        return False
-    return True
 
 
 def _manifest(everything: Contents) -> Manifest:

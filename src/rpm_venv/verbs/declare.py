@@ -11,10 +11,10 @@ import contextlib
 import posixpath
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rpm_venv.building import buildroot, payload
+from rpm_venv.building import buildroot, payload, prebuilt
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import FetchError, LockError, Problem, UsageError, VenvError, WheelError
 from rpm_venv.fetching import download, fetch
@@ -22,10 +22,13 @@ from rpm_venv.locks import built, lock
 from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout, declared_at, environment_path
 from rpm_venv.report import Context, Report
-from rpm_venv.system import declared
+from rpm_venv.system import declared, sandbox
 from rpm_venv.system.interpreter import Interpreter, inspect
 from rpm_venv.verbs import options
+from rpm_venv.wheels.store import Source
 from rpm_venv.wheels.wheel import WheelName, command_problem
+
+_LEVELS = f"{', '.join(declared.LEVELS[:-1])} or {declared.LEVELS[-1]}"
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,16 @@ class _Asked:
     """What the command line asks for, and what of the lock holds for its Python."""
 
     declaration: Declaration
-    level: str
     lock: bytes
     interpreter: Interpreter
     entries: tuple[Entry, ...]
     directories: tuple[str, ...]
     build_offline: bool
+
+    @property
+    def brings_all(self) -> bool:
+        """Whether the package has all that the environment is made of."""
+        return self.declaration.level != "lock"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         dest="level",
         metavar="LEVEL",
         default="wheels",
-        help=f"what the package brings: {' or '.join(declared.LEVELS)} (default: wheels)",
+        help=f"what the package brings: {_LEVELS} (default: wheels)",
     )
     parser.add_argument(
         "-c",
@@ -79,23 +86,23 @@ def run(context: Context, args: argparse.Namespace) -> Report:
 def _run(context: Context, args: argparse.Namespace, path: str) -> Report:
     layout = context.layout
     if args.level not in declared.LEVELS:
-        raise UsageError(f"-b takes {' or '.join(declared.LEVELS)}, not {args.level}")
+        raise UsageError(f"-b takes {_LEVELS}, not {args.level}")
     asked = _asked(layout, args, path)
     links = [posixpath.join(args.bindir, command) for command in dict.fromkeys(args.commands)]
     _refuse(_path_problems(layout, asked.declaration))
     with _wheels(context, asked) as found:
-        names = tuple(wheel.name for wheel in found) if asked.level == "wheels" else ()
-        _refuse(_architecture_problems(asked, names))
-        _refuse(_command_problems(args.commands, found, complete=len(found) == len(asked.entries)))
-        for link in links:
-            buildroot.link_command(layout, link, path)
-        buildroot.place(layout, path)
-        shipped = found if asked.level == "wheels" else ()
-        buildroot.ship(layout, asked.declaration, asked.level, asked.lock, shipped)
-    lines = buildroot.listed(path, links)
+        _refuse(_architecture_problems(asked, found))
+        complete = len(found) == len(asked.entries)
+        _refuse(_command_problems(args.commands, _paths(found), complete=complete))
+        with _prebuilt(context, asked, found) as made:
+            shipment = _shipment(asked, found, made, links)
+            lines = buildroot.ship(layout, shipment)
     if args.files:
         buildroot.add_to_list(layout, args.files, lines)
-    return Report(data={**asked.declaration.to_json(), "level": asked.level, "files": list(lines)})
+    return Report(
+        data={**shipment.declaration.to_json(), "files": list(lines)},
+        talk=_less_confined(made.missing_layers),
+    )
 
 
 def _asked(layout: Layout, args: argparse.Namespace, path: str) -> _Asked:
@@ -115,14 +122,14 @@ def _asked(layout: Layout, args: argparse.Namespace, path: str) -> _Asked:
         wheels=(str(here / "wheels"),) if args.level == "wheels" else (),
         python=args.python,
         system_site=args.site,
-        offline=args.level == "wheels",
+        offline=args.level != "lock",
         extras=tuple(sorted(set(args.extras))),
         groups=tuple(sorted(set(args.groups))),
         package=args.package,
+        level=args.level,
     )
     return _Asked(
         declaration,
-        args.level,
         data,
         interpreter,
         lock.select(parsed, interpreter.markers, declaration.extras, declaration.groups),
@@ -148,15 +155,15 @@ def _path_problems(layout: Layout, declaration: Declaration) -> list[Problem]:
 
 
 @contextlib.contextmanager
-def _wheels(context: Context, asked: _Asked) -> Iterator[tuple[Path, ...]]:
-    """The wheels of the lock, of which a package that ships no wheels may have none at hand.
+def _wheels(context: Context, asked: _Asked) -> Iterator[tuple[Source, ...]]:
+    """The wheels of the lock, of which a package that ships the lock alone may have none at hand.
 
     ``FetchError`` with each that is needed and cannot be had. Fetched ones exist inside the block
     alone.
     """
     at_hand = _at_hand(asked, asked.directories)
-    if asked.level != "wheels" or not at_hand.missing:
-        yield _paths(at_hand)
+    if not asked.brings_all or not at_hand.missing:
+        yield _sources(at_hand)
         return
     if asked.build_offline:
         raise _missing(at_hand)
@@ -167,15 +174,19 @@ def _wheels(context: Context, asked: _Asked) -> Iterator[tuple[Path, ...]]:
         complete = _at_hand(asked, (*asked.directories, scratch))
         if complete.missing:
             raise _missing(complete)
-        yield _paths(complete)
+        yield _sources(complete)
 
 
 def _at_hand(asked: _Asked, directories: Sequence[str]) -> fetch.AtHand:
     return fetch.at_hand(Layout(), asked.entries, asked.interpreter, directories, stored=False)
 
 
-def _paths(at_hand: fetch.AtHand) -> tuple[Path, ...]:
-    return tuple(found.source.path for found in at_hand.found if found.source)
+def _sources(at_hand: fetch.AtHand) -> tuple[Source, ...]:
+    return tuple(found.source for found in at_hand.found if found.source)
+
+
+def _paths(found: Sequence[Source]) -> tuple[Path, ...]:
+    return tuple(source.path for source in found)
 
 
 def _missing(at_hand: fetch.AtHand) -> FetchError:
@@ -186,12 +197,42 @@ def _missing(at_hand: fetch.AtHand) -> FetchError:
     )
 
 
-def _architecture_problems(asked: _Asked, names: Sequence[str]) -> list[Problem]:
+@contextlib.contextmanager
+def _prebuilt(
+    context: Context, asked: _Asked, found: Sequence[Source]
+) -> Iterator[prebuilt.Prebuilt]:
+    """What the package brings ready-made, for a level at which it does."""
+    if asked.declaration.level in ("lock", "wheels"):
+        yield prebuilt.Prebuilt()
+        return
+    with prebuilt.made(context.layout, found, asked.interpreter, context.progress) as made:
+        yield made
+
+
+def _shipment(
+    asked: _Asked, found: Sequence[Source], made: prebuilt.Prebuilt, links: Sequence[str]
+) -> buildroot.Shipment:
+    return buildroot.Shipment(
+        declaration=replace(asked.declaration, packaged=tuple(sorted(made.objects))),
+        lock=asked.lock,
+        commands=tuple(links),
+        wheels=_paths(found) if asked.declaration.level == "wheels" else (),
+        objects=made.objects,
+    )
+
+
+def _less_confined(layers: Sequence[str]) -> tuple[str, ...]:
+    if not layers:
+        return ()
+    return (f"wheels were read with less confinement: {sandbox.lacking(layers)}",)
+
+
+def _architecture_problems(asked: _Asked, found: Sequence[Source]) -> list[Problem]:
     """Wheels for one architecture in a package that says it is for all."""
     package = asked.declaration.package
-    if package is None or package.arch != "noarch":
+    if package is None or package.arch != "noarch" or not asked.brings_all:
         return []
-    wheels = [WheelName.parse(name) for name in names]
+    wheels = [WheelName.parse(source.filename) for source in found]
     bound = [w for w in wheels if not any(tag.endswith("-any") for tag in w.tags)]
     hint = "leave BuildArch: noarch out, or ship the lock alone: -b lock"
     return [Problem("this wheel is not for a noarch package", w.filename, hint) for w in bound]

@@ -23,6 +23,17 @@ class Source:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Packaged:
+    """An object that a package ships: its id in the store, and the digest that is its name there.
+
+    The digest is the sha256 (hex) of its description.
+    """
+
+    id: str
+    digest: str
+
+
 def object_id(sha256: str, interpreter: Interpreter) -> str:
     """The name of the object that a wheel becomes for an interpreter."""
     return f"{sha256}-{interpreter.tag}"

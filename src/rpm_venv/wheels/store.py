@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Callable
 
 from rpm_venv.confined import names, protocol
@@ -25,9 +27,12 @@ __all__ = [
     "StoredObject",
     "build",
     "drop",
+    "filling",
     "has",
     "ids",
+    "loads",
     "object_id",
+    "put",
     "read",
 ]
 
@@ -51,10 +56,7 @@ def ids(layout: Layout) -> tuple[str, ...]:
 def read(layout: Layout, object_id: str) -> StoredObject:
     """The description of an object in the store; ``VenvError`` if it is not there or damaged."""
     try:
-        stored = StoredObject.loads((layout.object(object_id) / "object.json").read_bytes())
-        if stored.id != object_id:
-            raise ValueError(f"it describes {stored.id}")
-        _refuse_paths(stored)
+        stored = loads((layout.object(object_id) / "object.json").read_bytes(), object_id)
     except FileNotFoundError:
         raise VenvError("the object is not in the store", subject=object_id) from None
     except ValueError as error:
@@ -63,6 +65,15 @@ def read(layout: Layout, object_id: str) -> StoredObject:
             subject=object_id,
             hint="run: rpm-venv repair",
         ) from None
+    return stored
+
+
+def loads(description: bytes, object_id: str) -> StoredObject:
+    """The object that is described; ``ValueError`` where it is another, or leads out of itself."""
+    stored = StoredObject.loads(description)
+    if stored.id != object_id:
+        raise ValueError(f"it describes {stored.id}")
+    _refuse_paths(stored)
     return stored
 
 
@@ -94,8 +105,28 @@ def build(
     missing = [source for name, source in wanted.items() if not has(layout, name)]
     if not missing:
         return ()
+    with filling(layout) as staging:
+        from rpm_venv.wheels.batch import Batch  # what unpacks is not needed by what only looks
+
+        batch = Batch(staging, missing, interpreter, progress)
+        put(layout, staging, batch.build(require_sandbox))
+    return batch.missing_layers
+
+
+@contextlib.contextmanager
+def filling(layout: Layout) -> Iterator[Path]:
+    """A directory to make objects in, for ``put``; it is gone after the block.
+
+    ``VenvError`` for an ``OSError`` of the block.
+    """
     try:
-        return _build(layout, missing, interpreter, progress, require_sandbox)
+        files.make_directory(layout.store)
+        files.make_staging(layout)
+        staging = files.new_directory(layout.staging, "store")
+        try:
+            yield staging
+        finally:
+            files.remove_tree(staging)
     except OSError as error:
         raise VenvError(
             f"the store cannot be written to: {error.strerror}",
@@ -103,29 +134,13 @@ def build(
         ) from error
 
 
-def _build(
-    layout: Layout,
-    missing: Sequence[Source],
-    interpreter: Interpreter,
-    progress: Callable[[str], None],
-    require_sandbox: bool,
-) -> tuple[str, ...]:
-    files.make_directory(layout.store)
-    files.make_staging(layout)
-    staging = files.new_directory(layout.staging, "store")
-    try:
-        from rpm_venv.wheels.batch import Batch  # what unpacks is not needed by what only looks
-
-        batch = Batch(staging, missing, interpreter, progress)
-        names = batch.build(require_sandbox)
-        files.syncfs(staging)
-        drop(layout, names)  # what is left of objects that were damaged or half dropped
-        for name in names:
-            os.rename(staging / name, layout.object(name))
-        files.fsync_dir(layout.store)
-    finally:
-        files.remove_tree(staging)
-    return batch.missing_layers
+def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
+    """Give finished objects below ``made`` their names in the store; all of them durable first."""
+    files.syncfs(made)
+    drop(layout, object_ids)  # what is left of objects that were damaged or half dropped
+    for name in object_ids:
+        os.rename(made / name, layout.object(name))
+    files.fsync_dir(layout.store)
 
 
 def drop(layout: Layout, object_ids: Collection[str]) -> None:

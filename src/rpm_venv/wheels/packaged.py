@@ -1,0 +1,267 @@
+"""Objects that packages ship, named by what is in them: found, and brought into the store. An edge.
+
+``packaged/<content digest>/`` is an object's tree as the store has it. The digest is the sha256 of
+its ``object.json``, which has the sha256 of every file: one name is one content, whoever built it,
+so that rpm shares it between packages. It is rpm's alone; nothing here changes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rpm_venv.confined import names
+from rpm_venv.errors import Problem, VenvError
+from rpm_venv.paths import Layout
+from rpm_venv.system import files, trust
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.system.sealed import open_regular
+from rpm_venv.system.sharing import Sharer
+from rpm_venv.wheels import store
+from rpm_venv.wheels.objects import Packaged, StoredFile, StoredObject
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MODES = (0o644, 0o755)
+_CHUNK = 1 << 20
+_DESCRIPTION = "object.json"
+
+
+def directory(layout: Layout, digest: str) -> Path:
+    """The real directory of a packaged object; ``ValueError`` where that is no content digest."""
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise ValueError(f"not a content digest: {digest!a}")
+    return layout.packaged / digest
+
+
+def content_digest(description: bytes) -> str:
+    """The name under which packages ship the object of this description."""
+    return hashlib.sha256(description).hexdigest()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A packaged object that an interpreter can use; ``head`` is its description without files."""
+
+    packaged: Packaged
+    head: StoredObject
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What packages bring for an interpreter: ``usable`` by the object's id.
+
+    ``unfit`` says why others are of no use, by the sha256 of their wheel, or ``""`` for those that
+    cannot be read.
+    """
+
+    usable: Mapping[str, Offer] = field(default_factory=dict)
+    unfit: Mapping[str, str] = field(default_factory=dict)
+
+
+def offers(layout: Layout, digests: Iterable[str], interpreter: Interpreter) -> Offers:
+    """Look through packaged objects, by their content digests. Their files are not verified."""
+    usable: dict[str, Offer] = {}
+    unfit: dict[str, str] = {}
+    for digest in digests:
+        try:
+            head, magic = _head(directory(layout, digest))
+        except (OSError, ValueError, LookupError, TypeError, VenvError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            unfit[""] = f"{digest[:12]}… of its package cannot be read: {reason}"
+            continue
+        sha256, _, tag = head.id.partition("-")
+        if tag != interpreter.tag:
+            unfit[sha256] = f"its package brings it for {tag}, and not for {interpreter.tag}"
+        elif magic not in ("", interpreter.magic):
+            unfit[sha256] = f"its package brings byte code of another release of {tag}"
+        else:
+            usable[head.id] = Offer(Packaged(head.id, digest), head)
+    return Offers(usable, unfit)
+
+
+def _head(place: Path) -> tuple[StoredObject, str]:
+    """What a packaged object is, without its files, and how its byte code begins ("" for none)."""
+    with open(place / _DESCRIPTION, "rb", opener=open_regular) as file:
+        head = StoredObject.loads(file.readline())
+        for row in file:
+            path = json.loads(row)[1] if b".pyc" in row else ""
+            if path.endswith(f".{head.id.partition('-')[2]}.pyc") and not names.problem(path):
+                with open(place / "site" / path, "rb", opener=open_regular) as code:
+                    return head, code.read(4).hex()
+    return head, ""
+
+
+def bring(layout: Layout, objects: Sequence[Packaged], interpreter: Interpreter) -> None:
+    """Make these packaged objects ones of the store: hardlinked, durable, or none visible.
+
+    Every file is compared with the description that gives the object its name, and nobody but root
+    may have a say in one. ``VenvError`` with everything that is wrong.
+    """
+    missing = [each for each in objects if not store.has(layout, each.id)]
+    if not missing:
+        return
+    with store.filling(layout) as staging:
+        problems: list[Problem] = []
+        sharer = Sharer()
+        for each in missing:
+            problems += _Import(layout, each, interpreter, sharer).run(staging)
+        if problems:
+            raise VenvError("what packages bring is not as they brought it", problems=problems)
+        store.put(layout, staging, [each.id for each in missing])
+
+
+class _Import:
+    """One packaged object on its way into the staging directory."""
+
+    def __init__(
+        self, layout: Layout, packaged: Packaged, interpreter: Interpreter, sharer: Sharer
+    ) -> None:
+        self._packaged = packaged
+        self._place = directory(layout, packaged.digest)
+        self._target = layout.target(self._place)
+        self._root = layout.root
+        self._magic = bytes.fromhex(interpreter.magic)
+        self._sharer = sharer
+
+    def run(self, staging: Path) -> list[Problem]:
+        """Put the object below ``staging``; everything that is wrong with it."""
+        try:
+            trust.refuse_outside(self._place, self._root)
+            trust.trusted_parents(self._place / _DESCRIPTION, self._root)
+            with files.directory(self._place, follow=False) as top:
+                description = self._description(top)
+                stored = store.loads(description, self._packaged.id)
+                return list(self._problems(top, stored, description, staging))
+        except VenvError as error:
+            return [Problem(error.message, self._target, error.hint)]
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            return [self._problem(str(reason), _DESCRIPTION)]
+
+    def _problem(self, message: str, inside: str) -> Problem:
+        hint = f"reinstall its package: rpm -qf {self._target}"
+        return Problem(message, f"{self._target}/{inside}", hint)
+
+    def _description(self, top: int) -> bytes:
+        status = os.stat(_DESCRIPTION, dir_fd=top, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is no regular file")
+        descriptor = os.open(_DESCRIPTION, _READ, dir_fd=top)
+        with open(descriptor, "rb") as file:
+            data = file.read()
+        if content_digest(data) != self._packaged.digest:
+            raise ValueError("its sha256 is not the name of the object")
+        return data
+
+    def _problems(
+        self, top: int, stored: StoredObject, description: bytes, staging: Path
+    ) -> Iterator[Problem]:
+        """Link and check everything that the description names; nothing else is looked at."""
+        by_directory: dict[str, list[StoredFile]] = {}
+        for file in stored.files:
+            place = f"{file.scheme}/{file.path}".rpartition("/")[0]
+            by_directory.setdefault(place, []).append(file)
+        unsound: dict[str, str] = {}
+        for place in sorted(_with_parents(by_directory)):  # parents first: no link on the way
+            unsound[place] = unsound.get(place.rpartition("/")[0]) or _directory_problem(top, place)
+            if unsound[place]:
+                yield self._problem(unsound[place], place)
+        tree = files.Tree(staging / self._packaged.id)
+        try:
+            for place, entries in by_directory.items():
+                if not unsound[place]:
+                    tree.directory(place)
+                    yield from self._fill(top, staging / self._packaged.id, place, entries)
+            tree.write(_DESCRIPTION, 0o644, description)
+            tree.finish()
+        finally:
+            tree.release()
+
+    def _fill(
+        self, top: int, into: Path, place: str, entries: Iterable[StoredFile]
+    ) -> Iterator[Problem]:
+        source = os.open(place, _DIRECTORY, dir_fd=top)
+        try:
+            with files.directory(into / place, follow=False) as target:
+                for file in entries:
+                    name = file.path.rpartition("/")[2]
+                    try:
+                        reason = self._share(source, name, target, file)
+                    except OSError as error:
+                        if error.errno not in (errno.ENOENT, errno.ELOOP):
+                            raise
+                        reason = "it is not there"
+                    if reason:
+                        yield self._problem(reason, f"{place}/{name}")
+        finally:
+            os.close(source)
+
+    def _share(self, source: int, name: str, target: int, file: StoredFile) -> str:
+        """Give the store a file, and see that it is the one described; what is wrong, or ""."""
+        status = os.stat(name, dir_fd=source, follow_symlinks=False)
+        reason = _file_problem(status, file)
+        if reason:
+            return reason
+        self._sharer.put(source, name, target, name, file.mode)
+        # What is looked at now is what the store gets, whatever happens at the old name.
+        descriptor = os.open(name, _READ, dir_fd=target)
+        try:
+            reason = _file_problem(os.fstat(descriptor), file)
+            return reason or self._contents_problem(descriptor, file)
+        finally:
+            os.close(descriptor)
+
+    def _contents_problem(self, descriptor: int, file: StoredFile) -> str:
+        digest = hashlib.sha256()
+        first = chunk = os.read(descriptor, _CHUNK)
+        while chunk:
+            digest.update(chunk)
+            chunk = os.read(descriptor, _CHUNK)
+        if digest.hexdigest() != file.sha256:
+            return "it is not what it was when it was packaged"
+        is_code = file.scheme == "site" and file.path.endswith(f".{self._tag}.pyc")
+        if is_code and first[:4] != self._magic:
+            return f"it is byte code of another release of {self._tag}"
+        return ""
+
+    @property
+    def _tag(self) -> str:
+        return self._packaged.id.partition("-")[2]
+
+
+def _with_parents(places: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for place in places:
+        while place and place not in found:
+            found.add(place)
+            place = place.rpartition("/")[0]  # noqa: PLW2901  up to the top
+    return found
+
+
+def _directory_problem(top: int, place: str) -> str:
+    try:
+        status = os.stat(place, dir_fd=top, follow_symlinks=False)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is no directory"
+    return trust.stranger_problem(status)
+
+
+def _file_problem(status: os.stat_result, file: StoredFile) -> str:
+    """What is wrong with a packaged file, its content aside."""
+    mode = stat.S_IMODE(status.st_mode)
+    if not stat.S_ISREG(status.st_mode):
+        return "it is no regular file"
+    if mode != file.mode or mode not in _MODES:
+        return f"its mode is {mode:04o}, and not {file.mode:04o}"
+    if status.st_size != file.size:
+        return f"it has {status.st_size} bytes, and not {file.size}"
+    return trust.stranger_problem(status)

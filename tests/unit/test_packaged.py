@@ -1,0 +1,262 @@
+"""Objects that packages ship: named by their contents, and believed file by file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import Layout
+from rpm_venv.wheels import packaged, store
+from rpm_venv.wheels.objects import Packaged
+from tests.hostile.building import build, only_object, running_interpreter
+from tests.hostile.wheels import Wheel, with_file
+
+PYTHON = running_interpreter()
+MODULE = "site/demo/names.py"
+CODE = f"site/demo/__pycache__/names.{PYTHON.tag}.pyc"
+WHEEL = replace(
+    with_file("demo/names.py", b"def one():\n    return 1\n"),
+    entry_points=b"[console_scripts]\ndemo = demo.names:one\n",
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    place = tmp_path_factory.mktemp("built")
+    return build(place / "root", WHEEL.write(place))
+
+
+@pytest.fixture
+def layout(built: Layout, tmp_path: Path) -> Layout:
+    """A system with a packaged object, and nothing in its store."""
+    layout = Layout(tmp_path / "root")
+    ship(built, layout)
+    return layout
+
+
+def ship(built: Layout, layout: Layout) -> None:
+    made = built.object(only_object(built).id)
+    shutil.copytree(made, packaged.directory(layout, digest_of(made)))
+
+
+def digest_of(made: Path) -> str:
+    return packaged.content_digest((made / "object.json").read_bytes())
+
+
+def only_packaged(layout: Layout) -> Path:
+    (place,) = layout.packaged.iterdir()
+    return place
+
+
+def offered(layout: Layout) -> Packaged:
+    (offer,) = packaged.offers(layout, os.listdir(layout.packaged), PYTHON).usable.values()
+    return offer.packaged
+
+
+def test_a_packaged_object_becomes_one_of_the_store_by_links(built: Layout, layout: Layout) -> None:
+    packaged.bring(layout, [offered(layout)], PYTHON)
+    stored = only_object(layout)
+    assert stored == only_object(built)
+    for file in stored.files:
+        inside = f"{file.scheme}/{file.path}"
+        assert (layout.object(stored.id) / inside).samefile(only_packaged(layout) / inside)
+    shutil.rmtree(layout.packaged)
+    assert store.read(layout, stored.id) == stored
+    assert os.listdir(layout.staging) == []
+
+
+def test_it_is_the_same_object_as_from_the_wheel(built: Layout, layout: Layout) -> None:
+    """With the names, bytes, modes and times."""
+
+    def tree(top: Path) -> dict[str, object]:
+        return {
+            str(path.relative_to(top)): (
+                path.stat().st_mode,
+                path.stat().st_mtime_ns,
+                path.read_bytes() if path.is_file() else b"",
+            )
+            for path in (top, *top.rglob("*"))
+        }
+
+    packaged.bring(layout, [offered(layout)], PYTHON)
+    assert tree(layout.store) == tree(built.store) | {".": tree(layout.store)["."]}
+
+
+def test_where_no_link_can_be_it_is_copied(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", no_link)
+    packaged.bring(layout, [offered(layout)], PYTHON)
+    stored = only_object(layout)
+    assert not (layout.object(stored.id) / MODULE).samefile(only_packaged(layout) / MODULE)
+    assert (layout.object(stored.id) / CODE).read_bytes()[:4].hex() == PYTHON.magic
+
+
+def test_what_the_store_has_is_not_brought_again(layout: Layout) -> None:
+    offer = offered(layout)
+    packaged.bring(layout, [offer], PYTHON)
+    shutil.rmtree(layout.packaged)
+    packaged.bring(layout, [offer], PYTHON)
+
+
+def _change(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def _replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _replace_by_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("")
+
+
+def _replace_by_link(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+    path.symlink_to("moved")
+
+
+def _rename_in_description(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"demo/names.py", b"../../names.p"))
+
+
+#: What is done to a file of a packaged object, and what is said of it.
+DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "another byte": (MODULE, _change, "it is not what it was when it was packaged"),
+    "byte code": (CODE, _change, "it is not what it was when it was packaged"),
+    "longer": (MODULE, lambda path: path.write_bytes(b"x" * 99), "it has 99 bytes, and not"),
+    "missing": (MODULE, os.unlink, "it is not there"),
+    "link": (MODULE, _replace_by_link, "it is no regular file"),
+    "pipe": (MODULE, _replace_by_pipe, "it is no regular file"),
+    "mode": (MODULE, lambda path: path.chmod(0o4644), "its mode is 4644, and not 0644"),
+    "writable": (MODULE, lambda path: path.chmod(0o664), "its mode is 0664, and not 0644"),
+    "a stranger's": (MODULE, lambda path: os.chown(path, 1234, 0), "user with id 1234"),
+    "a stranger's directory": ("site/demo", lambda path: os.chown(path, 1234, 0), "id 1234"),
+    "a writable directory": ("site/demo", lambda path: path.chmod(0o775), "others may write"),
+    "a writable top": ("", lambda path: path.chmod(0o777), "can be written to by others"),
+    "a linked directory": ("site/demo", _replace_by_link, "it is no directory"),
+    "a missing directory": ("site/demo", shutil.rmtree, "it cannot be read"),
+    "a file for a directory": ("site/demo", _replace_by_file, "it is no directory"),
+    "the description": ("object.json", _rename_in_description, "is not the name of the object"),
+    "a linked description": ("object.json", _replace_by_link, "it is no regular file"),
+    "all of it": ("", shutil.rmtree, "No such file"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_not_as_it_was_packaged_is_refused(layout: Layout, damage: str) -> None:
+    inside, change, reason = DAMAGE[damage]
+    if "stranger" in damage and os.geteuid() != 0:
+        pytest.skip("needs root, to give a file away")
+    offer = offered(layout)
+    change(only_packaged(layout) / inside)
+    with pytest.raises(VenvError, match="not as they brought it") as caught:
+        packaged.bring(layout, [offer], PYTHON)
+    assert any(reason in str(problem) for problem in caught.value.problems), caught.value.problems
+    assert all("rpm -qf" in str(p) or "only root" in str(p) for p in caught.value.problems)
+    assert store.ids(layout) == ()
+    assert os.listdir(layout.staging) == []
+
+
+def test_all_that_is_wrong_is_said_at_once(layout: Layout) -> None:
+    _change(only_packaged(layout) / MODULE)
+    (only_packaged(layout) / "site/demo/__init__.py").unlink()
+    with pytest.raises(VenvError) as caught:
+        packaged.bring(layout, [offered(layout)], PYTHON)
+    assert len(caught.value.problems) == 2
+
+
+def test_what_the_description_does_not_name_stays_behind(layout: Layout) -> None:
+    (only_packaged(layout) / "site/demo/more.py").write_text("import os")
+    (only_packaged(layout) / "site/evil.pth").write_text("import os")
+    packaged.bring(layout, [offered(layout)], PYTHON)
+    names = {path.name for path in layout.store.rglob("*")}
+    assert not names & {"more.py", "evil.pth"}
+
+
+def test_a_description_that_leads_elsewhere_is_refused(layout: Layout, tmp_path: Path) -> None:
+    """Even under its right name: a packager may be mistaken, too."""
+    place = only_packaged(layout)
+    for path, message in [("../../../x", "a path that no object has"), ("demo/names.py", "")]:
+        stored = only_description(place)
+        files = tuple(
+            replace(file, path=path, mode=0o4755) if f"site/{file.path}" == MODULE else file
+            for file in stored.files
+        )
+        description = replace(stored, files=files).dumps()
+        other = packaged.directory(layout, packaged.content_digest(description))
+        shutil.copytree(place, other)
+        (other / "object.json").write_bytes(description)
+        (other / MODULE).chmod(0o4755)
+        with pytest.raises(VenvError) as caught:
+            packaged.bring(layout, [Packaged(stored.id, other.name)], PYTHON)
+        assert (message or "its mode is 4755") in str(caught.value)
+    assert store.ids(layout) == ()
+
+
+def only_description(place: Path) -> store.StoredObject:
+    return store.StoredObject.loads((place / "object.json").read_bytes())
+
+
+# ---- what is chosen
+
+
+def test_byte_code_of_another_python_is_not_offered(layout: Layout) -> None:
+    digests = os.listdir(layout.packaged)
+    (sha256,) = (name.partition("-")[0] for name in packaged.offers(layout, digests, PYTHON).usable)
+    beta = packaged.offers(layout, digests, replace(PYTHON, magic="00000d0a"))
+    assert beta.usable == {}
+    assert "byte code of another release" in beta.unfit[sha256]
+    newer = packaged.offers(layout, digests, replace(PYTHON, tag="cpython-399"))
+    assert newer.unfit[sha256].endswith("and not for cpython-399")
+    with pytest.raises(VenvError, match="byte code of another release"):
+        packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}\n", b"[]\n", b'{"format":1}\n', b"\xff\n", b'{"format":1}\n[".pyc"]\n']
+)
+def test_what_cannot_be_read_is_said(layout: Layout, content: bytes) -> None:
+    place = only_packaged(layout)
+    (place / "object.json").write_bytes(content)
+    found = packaged.offers(layout, [place.name, "0" * 64], PYTHON)
+    assert found.usable == {}
+    assert "cannot be read" in found.unfit[""]
+
+
+@pytest.mark.parametrize("digest", ["", "..", "../store", "0" * 63, "G" * 64, "0" * 64 + "/x"])
+def test_a_digest_is_one(tmp_path: Path, digest: str) -> None:
+    with pytest.raises(ValueError, match="not a content digest"):
+        packaged.directory(Layout(tmp_path), digest)
+    assert packaged.offers(Layout(tmp_path), [digest], PYTHON).usable == {}
+
+
+def test_two_builds_of_one_wheel_have_one_name(built: Layout, tmp_path: Path) -> None:
+    again = build(tmp_path / "root", WHEEL.write(tmp_path))
+    digests = {digest_of(each.object(only_object(each).id)) for each in (built, again)}
+    assert len(digests) == 1
+    stored = only_object(built)
+    code = [file for file in stored.files if file.path.endswith(".pyc")]
+    other = replace(code[0], sha256="0" * 64)  # as another patch release of Python may compile it
+    files = tuple(other if file is code[0] else file for file in stored.files)
+    assert packaged.content_digest(replace(stored, files=files).dumps()) not in digests
+    assert json.loads(stored.dumps().splitlines()[0])["id"] == stored.id
+
+
+def test_a_wheel_without_modules_can_be_packaged(tmp_path: Path) -> None:
+    plain = build(tmp_path / "built", replace(Wheel(), files={"demo.txt": b"x"}).write(tmp_path))
+    layout = Layout(tmp_path / "root")
+    ship(plain, layout)
+    packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"))
+    assert only_object(layout) == only_object(plain)
