@@ -22,9 +22,6 @@ if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
     from rpm_venv.wheels.objects import Packaged
     from rpm_venv.wheels.store import Source
 
-#: How many generations stay beside the live one, so that a rollback has somewhere to go.
-KEEP_BEFORE = 1
-
 
 @dataclass(frozen=True)
 class BringObjects:
@@ -124,11 +121,16 @@ Step = Union[
 
 @dataclass(frozen=True)
 class Wish:
-    """A declaration with all that it leads to on this machine."""
+    """A declaration with all that it leads to on this machine.
+
+    ``keep`` is how many generations stay beside the live one, so that a rollback has somewhere to
+    go (docs/commands.md, "Configuration").
+    """
 
     declaration: Declaration
     lock_digest: str
     interpreter: Interpreter
+    keep: int = 1
 
     @property
     def inputs(self) -> str:
@@ -165,7 +167,8 @@ def unchanged(wish: Wish, facts: Facts) -> Environment | None:
         return None
     if facts.live.generation != before.wanted or before.wanted not in facts.whole:
         return None
-    return replace(before, declaration=wish.declaration, failure="")
+    kept = before.kept[: 1 + wish.keep]
+    return replace(before, declaration=wish.declaration, failure="", kept=kept)
 
 
 def errand(declared: Declaration | None, facts: Facts, *, again: bool) -> str:
@@ -231,7 +234,7 @@ def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:
         inputs=wish.inputs,
         failure="",
         left="",
-        kept=order[: 1 + KEEP_BEFORE],
+        kept=order[: 1 + wish.keep],
         parents=_distinct([*facts.missing_parents, *before.parents]),
     )
 
@@ -248,12 +251,15 @@ def tidy(after: Environment, facts: Facts) -> tuple[Step, ...]:
     return (DropGenerations(after.path, gone), SweepStore()) if gone else ()
 
 
-def garbage(path: str, facts: Facts) -> tuple[DropGenerations, ...]:
-    """The step that drops the generations of an environment which nothing needs, if any."""
+def garbage(path: str, facts: Facts, keep: int) -> tuple[DropGenerations, ...]:
+    """The step that drops the generations of an environment which nothing needs, if any.
+
+    ``keep`` of those that were live stay beside the one that is.
+    """
     live = facts.live.generation
     if facts.before is None and live:
         return ()
-    kept = facts.before.kept if facts.before else ()
+    kept = facts.before.kept[: 1 + keep] if facts.before else ()
     wanted = facts.before.wanted if facts.before else ""
     stay = {live, wanted, *kept, *facts.in_use}
     gone = tuple(name for name in facts.generations if name not in stay)

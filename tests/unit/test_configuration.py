@@ -35,9 +35,15 @@ def test_the_age_of_a_database(text: str, days: int | None) -> None:
     assert configuration.parse(text.encode()).audit_max_age == days
 
 
+@pytest.mark.parametrize(("text", "keep"), [("", 1), ("keep = 0", 0), ("keep=12", 12)])
+def test_how_many_generations_stay(text: str, keep: int) -> None:
+    assert configuration.parse(text.encode()).keep == keep
+
+
 @pytest.mark.parametrize(
     "text",
-    ["audit-max-age = soon", "audit-max-age = -1", "audit-max-age = 999999", "audit-max-age = ²",
+    ["keep", "keep = all", "keep = -1", "keep = 101", "keep = 1.5", "keep = ²",
+     "audit-max-age = soon", "audit-max-age = -1", "audit-max-age = 999999", "audit-max-age = ²",
      "require-sandbox", "require_sandbox = yes", "require-sandbox = maybe", "[main]",
      "require-sandbox = yes # certainly", "\x1b[2J = yes"],
 )  # fmt: skip

@@ -116,6 +116,34 @@ def test_the_one_before_stays_older_ones_go_but_not_under_a_process() -> None:
     assert kinds(steps)[-1] == "SweepStore"
 
 
+@pytest.mark.parametrize("keep", [0, 1, 2, 3])
+def test_as_many_stay_as_the_administrator_says_and_those_in_use(keep: int) -> None:
+    """After an install, after a call that changes nothing, and after gc."""
+    older = tuple(str(number) * 20 for number in range(1, 5))
+    used = older[-1]
+    facts = plan.Facts(
+        Live("ours", older[0]),
+        Environment(DECLARATION, kept=older, wanted=older[0], inputs=WISH.inputs),
+        older,
+        frozenset(older),
+        in_use=frozenset({used}),
+    )
+    wish = replace(WISH, keep=keep)
+    after = next(
+        step.environment
+        for step in plan.install(wish, [CHOICE], facts)
+        if isinstance(step, plan.WriteState)
+    )
+    assert after.kept == (WANTED, *older)[: 1 + keep]
+    same = plan.unchanged(wish, facts)
+    assert same is not None
+    stay = {*older[: 1 + keep], used}
+    for steps in (plan.tidy(same, facts), plan.garbage(PATH, facts, keep)):
+        dropped = [name for step in steps if isinstance(step, plan.DropGenerations)
+                   for name in step.names]  # fmt: skip
+        assert {*older} - {*dropped} == stay
+
+
 def test_what_is_dropped_goes_after_the_switch() -> None:
     facts = installed(generations=(WANTED, "1" * 20), live=Live("nothing"))
     order = kinds(plan.install(WISH, [CHOICE], facts))

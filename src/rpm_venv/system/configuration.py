@@ -10,6 +10,7 @@ from rpm_venv.paths import CONFIG, Layout
 
 _YES_AND_NO = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _MOST_DAYS = 36_500
+_MOST_KEPT = 100
 
 
 def _yes_or_no(value: str) -> bool | None:
@@ -17,14 +18,23 @@ def _yes_or_no(value: str) -> bool | None:
 
 
 def _days(value: str) -> int | None:
-    known = value.isascii() and value.isdigit() and len(value) <= len(str(_MOST_DAYS))
-    return int(value) if known and int(value) <= _MOST_DAYS else None
+    return _number(value, _MOST_DAYS)
+
+
+def _kept(value: str) -> int | None:
+    return _number(value, _MOST_KEPT)
+
+
+def _number(value: str, most: int) -> int | None:
+    known = value.isascii() and value.isdigit() and len(value) <= len(str(most))
+    return int(value) if known and int(value) <= most else None
 
 
 #: Every setting: what its value may be, for people, and how it is read (None where it is not so).
 _SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "require-sandbox": ("yes or no", _yes_or_no),
     "audit-max-age": ("a number of days", _days),
+    "keep": (f"a number from 0 to {_MOST_KEPT}", _kept),
 }
 
 
@@ -34,11 +44,13 @@ class Configuration:
 
     ``require_sandbox``: rather no environment than one whose wheels were read by a child that
     lacks a layer of confinement (docs/security.md). ``audit_max_age``: how many days old the newest
-    record of the database of ``audit`` may be; None for any.
+    record of the database of ``audit`` may be; None for any. ``keep``: how many generations stay
+    beside the live one, for a rollback.
     """
 
     require_sandbox: bool = False
     audit_max_age: int | None = None
+    keep: int = 1
 
 
 def read(layout: Layout) -> Configuration:

@@ -7,6 +7,7 @@ import argparse
 from rpm_venv import apply, plan, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.report import DONE, FAILED, Context, Report
+from rpm_venv.system import configuration
 from rpm_venv.trees import generations
 
 
@@ -22,6 +23,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """
     del args
     layout = context.layout
+    keep = configuration.read(layout).keep
     dropped: dict[str, list[str]] = {}
     said: list[str] = []
     with apply.exclusive(layout):
@@ -31,7 +33,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             except VenvError as error:  # a damaged state: what is its, is not known
                 said.extend(error.lines())
                 continue
-            steps = plan.garbage(path, facts)
+            steps = plan.garbage(path, facts, keep)
             said.extend(apply.apply(context, steps))
             dropped.update({step.path: list(step.names) for step in steps})
         said.extend(apply.apply(context, (plan.SweepStore(),)))

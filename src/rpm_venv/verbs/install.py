@@ -12,7 +12,7 @@ from rpm_venv import apply, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.report import Context, Report
-from rpm_venv.system import interpreter, occupancy
+from rpm_venv.system import configuration, interpreter, occupancy
 from rpm_venv.verbs import options
 
 
@@ -46,7 +46,8 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
     with _failure_kept(context, declaration, facts):
         lock = survey.lock(layout, declaration)
         digest = hashlib.sha256(lock).hexdigest()
-        wish = plan.Wish(declaration, digest, interpreter.inspect(layout, declaration.python))
+        python = interpreter.inspect(layout, declaration.python)
+        wish = plan.Wish(declaration, digest, python, configuration.read(layout).keep)
         same = plan.unchanged(wish, facts)
         if same is not None:
             if same != facts.before:

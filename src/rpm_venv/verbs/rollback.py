@@ -49,7 +49,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
 
 def _wanted(facts: plan.Facts, kept: tuple[str, ...], path: str, asked: str | None) -> str:
     """The generation to go to: there, and as its manifest says."""
-    others = [name for name in kept if name != facts.live.generation]
+    there = facts.generations
+    others = [name for name in kept if name != facts.live.generation and name in there]
     wanted = asked or next(iter(others), "")
     if not wanted:
         raise VenvError(
