@@ -54,6 +54,13 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, subject=self.prog, hint=f"see {self.prog} --help")
 
 
+def common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that stand before every verb."""
+    parser.add_argument("--root", metavar="DIR", default="/", help="work on the system below DIR")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--version", action="version", version=f"rpm-venv {__version__}")
+
+
 def _parser() -> _Parser:
     verbs = "\n".join(f"  {name:<10} {text}" for name, text in VERBS.items())
     parser = _Parser(
@@ -64,9 +71,7 @@ def _parser() -> _Parser:
         "3 found something",
         allow_abbrev=False,
     )
-    parser.add_argument("--root", metavar="DIR", default="/", help="work on the system below DIR")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--version", action="version", version=f"rpm-venv {__version__}")
+    common_arguments(parser)
     parser.add_argument("verb", metavar="VERB", choices=list(VERBS))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,9 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "etc/rpm-venv.conf").mkdir(parents=True)
     with pytest.raises(VenvError, match="cannot be read"):
         configuration.read(Layout(tmp_path))
+
+
+def test_the_document_names_every_setting() -> None:
+    document = Path(__file__).parents[2] / "docs" / "configuration.md"
+    rows = re.findall(r"^\| `([a-z-]+) = \w+` \|", document.read_text(), re.MULTILINE)
+    assert rows == sorted(configuration.SETTINGS, key=rows.index)

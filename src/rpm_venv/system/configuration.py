@@ -31,7 +31,7 @@ def _number(value: str, most: int) -> int | None:
 
 
 #: Every setting: what its value may be, for people, and how it is read (None where it is not so).
-_SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "require-sandbox": ("yes or no", _yes_or_no),
     "audit-max-age": ("a number of days", _days),
     "keep": (f"a number from 0 to {_MOST_KEPT}", _kept),
@@ -78,12 +78,12 @@ def parse(data: bytes) -> Configuration:
             continue
         name, equals, value = (part.strip() for part in text.partition("="))
         where = f"line {number}"
-        if name not in _SETTINGS or not equals:
-            known = ", ".join(f"{each} = {form}" for each, (form, _) in _SETTINGS.items())
+        if name not in SETTINGS or not equals:
+            known = ", ".join(f"{each} = {form}" for each, (form, _) in SETTINGS.items())
             hint = f"known is: {known}"
             problems.append(Problem(f"not a setting: {text[:80]!a}", where, hint))
             continue
-        form, read_value = _SETTINGS[name]
+        form, read_value = SETTINGS[name]
         meant = read_value(value)
         if name in seen:
             problems.append(Problem(f"{name} is set twice", where))
