@@ -36,7 +36,7 @@ local function refuse_repeated_options()
     for letter in ("rwpxgnabc"):gmatch(".") do
         local _, count = text:gsub("%s%-%a*" .. letter, "")
         if count > 1 then
-            local mend = ("xgc"):find(letter, 1, true) and "; separate names with commas" or ""
+            local mend = ("xgca"):find(letter, 1, true) and "; separate names with commas" or ""
             fail("-" .. letter .. " is given twice" .. mend)
         end
     end
@@ -287,6 +287,23 @@ local function check_build_file(letter, path)
     return "-" .. letter .. " " .. path
 end
 
+-- The application's own wheels: those that -a names, or what the build leaves where wheels go.
+local function own_wheels()
+    local words = {}
+    if not option("a") then
+        local fedoras = rpm.expand("%{?_pyproject_wheeldir}")
+        if fedoras ~= "" then
+            words[1] = "--built " .. fedoras
+        end
+        words[#words + 1] = "--built " .. rpm.expand("%{__venv_wheeldir}")
+    elseif option("a") ~= "none" then
+        for word in option("a"):gmatch("[^,]+") do
+            words[#words + 1] = check_build_file("a", word)
+        end
+    end
+    return words
+end
+
 function expansions.declare()
     local path = one_path()
     local here = spec_file.scriptlet("declare", arguments()[1])
@@ -300,6 +317,9 @@ function expansions.declare()
     if option("b") then
         words[#words + 1] = "-b " .. check_name("b", option("b"))
     end
+    for _, word in ipairs(own_wheels()) do
+        words[#words + 1] = word
+    end
     for _, word in ipairs(names("c")) do
         words[#words + 1] = word
     end
@@ -311,6 +331,19 @@ function expansions.declare()
         .. rpm.expand("%{venv_files -n " .. name .. "}") .. " " .. path
     return append("__venv_declared", path, " ")
         .. rpm.expand("%{__rpm_venv} --root %{buildroot} ") .. table.concat(words, " ")
+end
+
+function expansions.wheel()
+    local found = arguments()
+    if #found > 1 then
+        fail("takes one SOURCE, not " .. #found .. " words")
+    end
+    local words = {rpm.expand("%{__rpm_venv} wheel --wheeldir %{__venv_wheeldir}")}
+    for _, word in ipairs(interpreter_options()) do
+        words[#words + 1] = word
+    end
+    words[#words + 1] = found[1] -- a line of a build script: its shell quotes
+    return table.concat(words, " ")
 end
 
 function expansions.requires()

@@ -33,6 +33,7 @@ VERBS = {
     "show": "show one environment in full",
     "audit": "find distributions with known vulnerabilities, offline",
     "lock": "resolve requirements to an exact lock",
+    "wheel": "build the wheel of a source tree, offline (for rpmbuild)",
     "declare": "put a declaration and its wheels into a buildroot (for rpmbuild)",
     "deps": "write the dependencies of a package that declares environments (for rpmbuild)",
     "advisories": "make the database of 'audit' from downloaded records (for rpmbuild)",

@@ -155,7 +155,33 @@ def test_a_declaration_passes_all_of_its_options(macros: Macros) -> None:
     text = "%venv_declare -so -b lock -c a,b -w w -p python3.12 -g x,y -n sub -r l.txt /opt/a/b"
     made = macros.expand(text, {"buildroot": "/root", "_builddir": "/build", "_bindir": "/bin"})
     assert made.text == (
-        "/usr/bin/rpm-venv --root /root declare -r l.txt -w w -b lock -c a -c b -p python3.12 -s -o"
+        "/usr/bin/rpm-venv --root /root declare -r l.txt -w w -b lock"
+        " --built /build/app1-1.0-2.el9.noarch.venv-wheels -c a -c b -p python3.12 -s -o"
         " -g x -g y --package sub-1.0-2.el9.noarch --bindir /bin"
         " --files /build/sub-1.0-2.el9.noarch.venv-files /opt/a/b"
+    )
+
+
+def test_a_wheel_is_built_where_its_declaration_looks(macros: Macros) -> None:
+    made = macros.expand("%venv_wheel -p python3.12 sub/$x", {"_builddir": "/b"})
+    place = "/b/app1-1.0-2.el9.noarch.venv-wheels"
+    assert made.text == f"/usr/bin/rpm-venv wheel --wheeldir {place} -p python3.12 sub/$x"
+    assert f" --built {place} " in macros.expand(DECLARE, {"_builddir": "/b"}).text
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("", "--built /b/w --built /b/app1-1.0-2.el9.noarch.venv-wheels "),
+        ("-a none ", ""),
+        ("-a dist/a-1-py3-none-any.whl,b.whl ", "-a dist/a-1-py3-none-any.whl -a b.whl "),
+    ],
+)
+def test_a_declaration_finds_the_wheels_of_its_build(
+    macros: Macros, option: str, words: str
+) -> None:
+    known = {"buildroot": "/root", "_builddir": "/b", "_pyproject_wheeldir": "%{_builddir}/w"}
+    made = macros.expand(f"%venv_declare -r l.txt {option}/opt/a/b", known)
+    assert made.text.startswith(
+        f"/usr/bin/rpm-venv --root /root declare -r l.txt {words}--package "
     )

@@ -31,14 +31,17 @@ def command_options(verb: str) -> set[str]:
     return {word[1] for word in words if len(word) == 2} - {"h"}
 
 
-@pytest.mark.parametrize("verb", ["install", "remove", "verify", "check", "lock", "declare"])
+VERBS = ["install", "remove", "verify", "check", "lock", "wheel", "declare"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_macro_has_the_options_of_its_command(macros: Macros, verb: str) -> None:
     assert macro_options(macros)[verb] - MACROS_ONLY == command_options(verb)
 
 
 def test_every_macro_is_tested_for_its_options(macros: Macros) -> None:
     assert set(macro_options(macros)) == {
-        "install", "remove", "verify", "check", "lock", "requires", "declare", "files",
+        "install", "remove", "verify", "check", "lock", "requires", "wheel", "declare", "files",
     }  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.host import Host
-from tests.host.applications import answer, tiny_application
+from tests.host.applications import answer, tiny_application, tiny_declared
+from tests.host.sources import make_sdist, source_files
 from tests.host.wheels import make_wheel
 from tests.transactions.conftest import Leftovers
 
@@ -53,6 +54,35 @@ def test_a_wheel_built_by_the_package_joins_the_lock(
     assert library.sha256 in lock
     assert own.sha256 not in lock  # of the wheel that was built, not of the one it was built from
     assert "bundled(python3dist(app1)) = 1" in host.rpm("-q", "--provides", "app1").stdout
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
+
+
+def test_a_source_tree_of_a_declared_environment_joins_the_lock_by_itself(
+    host: Host, build_host: Host, leftovers: Leftovers
+) -> None:
+    """With a library that is an sdist: both are built there, and what is shipped is for any."""
+    library = make_sdist("library", "2.5")
+    source = make_sdist("app1", "1", source_files("app1", "1", ["library>=2"]))
+    application = tiny_declared(
+        wheels=(),
+        options="-o -c app1",
+        sections={"": f"Source0: {source.filename}", "%prep": "%setup -q", "%build": "%venv_wheel"},
+        sources={
+            "requirements.txt": f"app1==1\nlibrary==2.5 --hash=sha256:{library.sha256}\n",
+            f"wheels/{library.filename}": library.content,
+            source.filename: source.content,
+        },
+    )
+    package = application.build(build_host)
+    assert package.name.endswith(".noarch.rpm")
+    host.publish(package)
+    host.dnf("install", "app1")
+    assert host.run("app1", user=65534).stdout == "app1 1\n"
+    provides = host.rpm("-q", "--provides", "app1").stdout
+    assert "bundled(python3dist(app1)) = 1" in provides
+    assert "bundled(python3dist(library)) = 2.5" in provides
+    assert host.rpm("-V", "app1", "rpm-venv").output == ""
     host.dnf("remove", "app1")
     assert leftovers() == {}
 

@@ -27,14 +27,14 @@ ROWS = (
     ("locks", "locks.requirements locks.pylock locks.lock"),
     (
         "knowledge",
-        "trees.generation environment locks.resolve locks.built locks.exact building.dependencies "
-        "building.libraries",
+        "trees.generation environment locks.resolve locks.built locks.exact locks.own "
+        "building.dependencies building.libraries building.source",
     ),
     ("store", "wheels.unpack wheels.batch wheels.store wheels.packaged"),
     ("fetching", "fetching.*"),
     ("stages", "trees.* state"),
     ("plan", "plan"),
-    ("facts", "survey system.occupancy choose building.payload"),
+    ("facts", "survey system.occupancy choose building.payload building.gather"),
     ("apply", "apply building.buildroot building.prebuilt"),
     ("verbs", "verbs.*"),
     ("command", "cli __main__"),
@@ -48,6 +48,7 @@ RUNS_PROGRAMS = {
     "locks.resolve",
     "fetching.download",
     "building.libraries",
+    "building.source",
 }
 WRITES = {
     "system.files",
@@ -159,6 +160,7 @@ def test_files_are_written_where_they_may_be(module: str) -> None:
         "verbs.deps",
         "locks.resolve",
         "fetching.download",
+        "building.source",
     )
     if module not in WRITES and not module.startswith("confined.") and not author_side:
         assert not found

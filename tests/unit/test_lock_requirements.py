@@ -347,9 +347,11 @@ def test_one_entry_under_two_markers_that_hold_is_one() -> None:
     assert [str(entry) for entry in lock.select(found, MARKERS)] == ["six 1"]
 
 
-def selection_problems(text: str, **arguments: tuple[str, ...]) -> list[str]:
+def selection_problems(
+    text: str, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()
+) -> list[str]:
     with pytest.raises(LockError) as caught:
-        lock.select(parsed(text), MARKERS, **arguments)
+        lock.select(parsed(text), MARKERS, extras, groups)
     assert "rpm-venv lock -p python3.11 requirements.txt" in caught.value.hint
     return [str(problem) for problem in caught.value.problems]
 

@@ -96,7 +96,7 @@ def test_what_a_built_wheel_needs_is_held_against_the_lock() -> None:
         run("-a", app.save(Path()), "in.txt", "out.txt")
     name = "app-1.0-py3-none-any.whl"
     assert [str(problem) for problem in caught.value.problems] == [
-        f"{name}: it needs lib>=2, and the lock has lib 1.0",
+        f"{name}: it needs lib>=2, and the lock has lib 1.0 (line 1)",
         f"{name}: it needs other, and the lock does not have it",
     ]
     assert not Path("out.txt").exists()

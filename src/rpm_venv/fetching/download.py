@@ -1,4 +1,4 @@
-"""Wheels from the author's index, where a package is built: pip runs as the building user.
+"""Wheels and sdists from the author's index, at build: pip runs as the building user.
 
 With the author's own configuration and environment, as in ``resolve``; on the target it is
 ``index`` that asks, for the site. An edge: runs pip.
@@ -7,6 +7,7 @@ With the author's own configuration and environment, as in ``resolve``; on the t
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,22 +19,46 @@ from rpm_venv.locks.lock import HOW_TO_BUILD
 from rpm_venv.locks.locked import Entry
 from rpm_venv.system.interpreter import Interpreter
 
+_NO_WHEEL = re.compile(r"No matching distribution found for ([^\s(]+==[^\s(]+)")
 _HINT = f"name a directory that has the wheels with -w; where there is no wheel, {HOW_TO_BUILD}"
 
 
-def wheels(entries: Sequence[Entry], interpreter: Interpreter, place: Path) -> None:
-    """Have pip download the wheel of each entry into ``place``, an existing directory.
+def distributions(entries: Sequence[Entry], interpreter: Interpreter, place: Path) -> None:
+    """Have pip download each entry into ``place``, an existing directory: a wheel, or an sdist.
 
-    ``FetchError`` with pip's complaint where it cannot. What came is to be hashed by the caller.
+    An sdist only where the index has no wheel of it for this Python; pip runs its build backend,
+    once its hash is right, for its metadata. ``FetchError`` with pip's complaint where there is
+    neither. What came is to be hashed by the caller.
     """
     pip = next(resolve.pips(interpreter), None)
     if pip is None:
         raise FetchError("there is no pip to fetch wheels with", hint="BuildRequires: python3-pip")
-    asked = place / "wheels.txt"
+    sources = [entry for entry in entries if not entry.files and entry.sdist]
+    wheels = [entry for entry in entries if entry not in sources]
+    while wheels:
+        done = _download(pip, ["--only-binary", ":all:"], wheels, place)
+        if done.returncode == 0:
+            break
+        without = {name.lower() for name in _NO_WHEEL.findall(done.stderr)}
+        found = [entry for entry in wheels if f"{entry.name}=={entry.version}" in without]
+        if not found:
+            raise _failed(done)
+        sources += found
+        wheels = [entry for entry in wheels if entry not in found]
+    options = ["--no-binary", ":all:", "--no-build-isolation"]
+    done = _download(pip, options, sources, place) if sources else done
+    if done.returncode != 0:
+        raise _failed(done)
+
+
+def _download(
+    pip: Sequence[str], options: Sequence[str], entries: Sequence[Entry], place: Path
+) -> subprocess.CompletedProcess[str]:
+    asked = place / "asked.txt"
     asked.write_text("".join(f"{_line(entry)}\n" for entry in entries), encoding="utf-8")
     command = [*pip, "download", "--quiet", "--no-input", "--no-deps", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--dest", str(place), "-r", str(asked)]
-    done = subprocess.run(
+    command += [*options, "--dest", str(place), "-r", str(asked)]
+    return subprocess.run(
         command,
         env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_REQUIRE_VIRTUALENV": "0"},
         stdin=subprocess.DEVNULL,
@@ -42,10 +67,13 @@ def wheels(entries: Sequence[Entry], interpreter: Interpreter, place: Path) -> N
         errors="replace",
         check=False,
     )
-    if done.returncode != 0:
-        raise FetchError(complaint.diagnose(done.stderr).message, hint=_HINT)
+
+
+def _failed(done: subprocess.CompletedProcess[str]) -> FetchError:
+    return FetchError(complaint.diagnose(done.stderr).message, hint=_HINT)
 
 
 def _line(entry: Entry) -> str:
-    hashes = (f"--hash=sha256:{digest}" for digest in entry.hashes)
+    digests = [*entry.hashes, *([entry.sdist.sha256] if entry.sdist else [])]
+    hashes = (f"--hash=sha256:{digest}" for digest in digests)
     return " ".join([f"{entry.name}=={entry.version}", *hashes])

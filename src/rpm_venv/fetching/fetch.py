@@ -111,6 +111,26 @@ def from_index(
     )
 
 
+def sdists(entries: Iterable[Entry], directories: Sequence[str]) -> dict[Entry, Path]:
+    """The source distributions in directories, of the system that builds, that entries name."""
+    found: dict[Entry, Path] = {}
+    names = [(place, name) for place in directories for name in _names(Path(place))]
+    for entry in entries:
+        digests = {*entry.hashes, *([entry.sdist.sha256] if entry.sdist else [])}
+        for place, name in names:
+            file = Path(place, name)
+            if name.endswith(_SDIST) and _is_sdist_of(name, entry) and sha256(file) in digests:
+                found.setdefault(entry, file)
+    return found
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def index_problems(layout: Layout) -> tuple[Problem, ...]:
     """Why the index cannot be asked for wheels now; nothing where it answers. Nothing stays."""
     from rpm_venv.fetching import index
@@ -141,11 +161,7 @@ class _Shelf:
             self._list(layout.real(place))
 
     def _list(self, directory: Path) -> None:
-        try:
-            names = sorted(os.listdir(directory))
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for filename in names:
+        for filename in _names(directory):
             if filename.endswith(".whl"):
                 try:
                     name = WheelName.parse(filename)
@@ -170,7 +186,7 @@ class _Shelf:
             better = [found for place, found in stored if place <= candidate.rank]
             if better:
                 return better[0]
-            digest = _digest(candidate.path)
+            digest = sha256(candidate.path)
             if digest in entry.hashes:
                 return self._found(entry, candidate, digest)
             wrong[candidate.path.name] = digest
@@ -263,8 +279,8 @@ def _is_sdist_of(filename: str, entry: Entry) -> bool:
     return name == entry.name and version == entry.version
 
 
-def _digest(path: Path) -> str:
-    """The sha256 (hex) of a wheel; ``WheelError`` where it cannot be read."""
+def sha256(path: Path) -> str:
+    """The sha256 (hex) of a wheel or sdist; ``WheelError`` where it cannot be read."""
     digest = hashlib.sha256()
     try:
         # The administrator may keep wheels behind links; whose end is a device has no end.

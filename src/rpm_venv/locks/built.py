@@ -91,16 +91,17 @@ def missing(
     built: Built, entries: Iterable[Entry], markers: Mapping[str, str]
 ) -> Iterator[Problem]:
     """What the wheel needs and these entries, all of which hold, do not have."""
-    versions = {entry.name: entry.version for entry in entries}
+    known = {entry.name: entry for entry in entries}
     for requirement in built.requires:
         if requirement.marker and not requirement.marker.evaluate(dict(markers)):
             continue
-        version = versions.get(normalized(requirement.name))
-        if version is None:
+        entry = known.get(normalized(requirement.name))
+        if entry is None:
             yield Problem(f"it needs {requirement}, and the lock does not have it")
-        elif not requirement.specifier.contains(version, prereleases=True):
-            found = f"{requirement.name} {version}"
-            yield Problem(f"it needs {requirement}, and the lock has {found}")
+        elif not requirement.specifier.contains(entry.version, prereleases=True):
+            found = f"{requirement.name} {entry.version}"
+            place = f" ({entry.where})" if entry.where else ""
+            yield Problem(f"it needs {requirement}, and the lock has {found}{place}")
 
 
 def commands(path: Path) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "condense",
     "parse",
     "read",
+    "render",
     "select",
 ]
 
@@ -124,12 +125,15 @@ def select(
     markers: Mapping[str, str],
     extras: Iterable[str] = (),
     groups: Iterable[str] = (),
+    *,
+    sdists: bool = False,
 ) -> tuple[Entry, ...]:
     """The entries that hold for an interpreter's marker environment, extras and groups, by name.
 
     ``groups`` replace the lock's default groups (PEP 751). ``LockError`` where the lock refuses
     that Python, an extra or group is not in it, an entry that holds has no wheel, or two different
-    entries of one name hold at once.
+    entries of one name hold at once. With ``sdists``, for who can build, an entry of which there is
+    only an sdist with a sha256 is one of them.
     """
     asked = frozenset(map(requirements.normalized, extras))
     wanted = frozenset(map(requirements.normalized, groups))
@@ -138,7 +142,7 @@ def select(
         environment["extras"] = asked
         environment["dependency_groups"] = wanted or frozenset(lock.default_groups)
     holds = _evaluator(lock, environment)
-    chosen, problems = _choose(lock.entries, holds, _python(markers))
+    chosen, problems = _choose(lock.entries, holds, _python(markers), sdists)
     problems = [*_absent(lock, asked, wanted), *_unfit(lock, markers, holds), *problems]
     if problems:
         python = ".".join(markers["python_full_version"].split(".")[:2])
@@ -169,7 +173,7 @@ def _evaluator(lock: Lock, environment: Mapping[str, Any]) -> Callable[[Marker],
 
 
 def _choose(
-    entries: Iterable[Entry], holds: Callable[[Marker], bool | Problem], python: str
+    entries: Iterable[Entry], holds: Callable[[Marker], bool | Problem], python: str, sdists: bool
 ) -> tuple[tuple[Entry, ...], list[Problem]]:
     """The entries that hold, one a name, and what is wrong with them."""
     chosen: dict[str, Entry] = {}
@@ -180,15 +184,15 @@ def _choose(
             problems.append(replace(held, where=entry.where))
         elif held:
             other = chosen.setdefault(entry.name, entry)
-            problems.extend(_entry_problems(entry, other, python))
+            problems.extend(_entry_problems(entry, other, python, sdists))
     return tuple(chosen[name] for name in sorted(chosen)), problems
 
 
-def _entry_problems(entry: Entry, other: Entry, python: str) -> Iterator[Problem]:
+def _entry_problems(entry: Entry, other: Entry, python: str, sdists: bool) -> Iterator[Problem]:
     """What is wrong with an entry that holds beside the first one of its name."""
     if not _same(entry, other):
         yield Problem(f"{entry} and {other} in {other.where} both hold here", entry.where)
-    if entry.source:
+    if entry.source and not (sdists and entry.source == "sdist" and entry.sdist):
         what = SOURCES[entry.source]
         yield Problem(f"{entry.name} is {what}, not a wheel", entry.where, HOW_TO_BUILD)
     required = entry.requires_python
@@ -225,6 +229,15 @@ def _python(markers: Mapping[str, str]) -> str:
     """The Python's full version; a build of CPython between two tags calls itself ``3.13.0+``."""
     version = markers["python_full_version"]
     return f"{version}local" if version.endswith("+") else version
+
+
+def render(lock: Lock, header: Sequence[str] = ()) -> str:
+    """The lock in its own format, sorted, below comments."""
+    if lock.pylock:
+        from rpm_venv.locks import pylock
+
+        return pylock.render(lock, header)
+    return requirements.render(lock.entries, header)
 
 
 def condense(lock: Lock) -> str:

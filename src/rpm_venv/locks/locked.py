@@ -16,7 +16,7 @@ MAX_SIZE = 8 << 20  # bytes of a lock; 400 distributions with every wheel ever b
 
 @dataclass(frozen=True)
 class LockedFile:
-    """A wheel as pylock.toml names it: its file name, its sha256 (hex) and, if known, its URL."""
+    """A file as pylock.toml names it: its file name, its sha256 (hex) and, if known, its URL."""
 
     filename: str
     sha256: str
@@ -33,7 +33,8 @@ class Entry:
 
     ``source`` is empty, or says what a pylock.toml has in place of wheels: ``sdist``, ``vcs``,
     ``directory`` or ``archive``. Such an entry has no hashes, and ``select`` refuses it where it
-    holds; its version is 0 where the lock gives none.
+    holds; its version is 0 where the lock gives none. ``sdist`` is the source distribution that a
+    pylock.toml names, beside wheels or in place of them: a build may make a wheel of it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Entry:
     where: str = field(default="", compare=False)
     source: str = ""
     requires_python: SpecifierSet | None = None
+    sdist: LockedFile | None = None
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _WHEEL = re.compile(r"[A-Za-z0-9_.!+-]+\.whl", re.ASCII)
+_SDIST = re.compile(r"[A-Za-z0-9_.!+-]+\.(?:tar\.gz|zip)", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _CONDITION = re.compile(r"\b(?:extras|dependency_groups)\b")
 #: A dotted key that goes deeper than any file of ours; TOML readers take the square of its length.
@@ -218,16 +219,40 @@ def _entry(
 ) -> Entry:
     from packaging.version import Version
 
+    sdist = _sdist(package)
     return Entry(
         name=str(package.name),
-        version=version or Version("0"),
+        version=version or (_sdist_version(sdist) if sdist else None) or Version("0"),
         hashes=tuple(sorted({file.sha256 for file in files})),
         marker=package.marker,
         files=tuple(sorted(files, key=lambda file: file.filename)),
         where=where,
         source="" if files else _source(package),
         requires_python=package.requires_python,
+        sdist=sdist,
     )
+
+
+def _sdist(package: Package) -> LockedFile | None:
+    """The source distribution, where its name and sha256 are those of one."""
+    sdist = package.sdist
+    if sdist is None:
+        return None
+    place = re.split(r"[/\\]", sdist.path)[-1] if sdist.path else _name_at(sdist.url or "")
+    name = sdist.name or place
+    digest = sdist.hashes.get("sha256", "")
+    if not _SDIST.fullmatch(name) or not _SHA256.fullmatch(digest):
+        return None
+    return LockedFile(name, digest.lower(), _public(sdist.url or ""))
+
+
+def _sdist_version(sdist: LockedFile) -> Version | None:
+    from packaging.utils import parse_sdist_filename
+
+    try:
+        return parse_sdist_filename(sdist.filename)[1]
+    except ValueError:
+        return None
 
 
 def _source(package: Package) -> str:
@@ -264,14 +289,19 @@ def _table(entry: Entry) -> Iterator[str]:
     yield f"version = {_string(str(entry.version))}"
     yield from _key("marker", str(entry.marker or ""))
     yield from _key("requires-python", str(entry.requires_python or ""))
+    if entry.sdist and not entry.files:
+        yield f"sdist = {_file_table(entry.sdist)}"
+        return
     yield "wheels = ["
     for file in entry.files:
-        place = f"url = {_string(file.url)}" if file.url else f"path = {_string(file.filename)}"
-        yield (
-            f"  {{ name = {_string(file.filename)}, {place}, "
-            f"hashes = {{ sha256 = {_string(file.sha256)} }} }},"
-        )
+        yield f"  {_file_table(file)},"
     yield "]"
+
+
+def _file_table(file: LockedFile) -> str:
+    place = f"url = {_string(file.url)}" if file.url else f"path = {_string(file.filename)}"
+    hashes = f"{{ sha256 = {_string(file.sha256)} }}"
+    return f"{{ name = {_string(file.filename)}, {place}, hashes = {hashes} }}"
 
 
 def _key(name: str, value: str | list[str]) -> Iterator[str]:

@@ -73,6 +73,15 @@ def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
     return Lock(filename, "", tuple(entries)), problems
 
 
+def pins(text: str) -> Iterator[tuple[str, str, Version]]:
+    """Every line that would be an entry but for its hash: its place, name and version."""
+    for number, line in _lines(text):
+        match = _HEAD.fullmatch(line.replace("\t", " ")) if "${" not in line else None
+        version = _version(match["version"]) if match else ""
+        if match and isinstance(version, Version):
+            yield f"line {number}", normalized(match["name"]), version
+
+
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Every logical line with the number of its first physical one, without comments."""
     parts: list[str] = []

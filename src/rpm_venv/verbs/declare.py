@@ -9,21 +9,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import posixpath
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rpm_venv.building import buildroot, payload, prebuilt
+from rpm_venv.building import buildroot, gather, payload, prebuilt
 from rpm_venv.declaration import Declaration
-from rpm_venv.errors import FetchError, LockError, Problem, UsageError, VenvError, WheelError
-from rpm_venv.fetching import download, fetch
-from rpm_venv.locks import built, lock
-from rpm_venv.locks.lock import Entry
+from rpm_venv.errors import Problem, UsageError, VenvError, WheelError
+from rpm_venv.locks import built, lock, own
 from rpm_venv.paths import Layout, declared_at, environment_path
 from rpm_venv.report import Context, Report
 from rpm_venv.system import declared, sandbox
-from rpm_venv.system.interpreter import Interpreter, inspect
+from rpm_venv.system.interpreter import inspect
 from rpm_venv.verbs import options
 from rpm_venv.wheels.store import Source
 from rpm_venv.wheels.wheel import WheelName, command_problem
@@ -33,19 +30,10 @@ _LEVELS = f"{', '.join(declared.LEVELS[:-1])} or {declared.LEVELS[-1]}"
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the command line asks for, and what of the lock holds for its Python."""
+    """What the command line asks for: the declaration, and what is to be gathered for it."""
 
     declaration: Declaration
-    lock: bytes
-    interpreter: Interpreter
-    entries: tuple[Entry, ...]
-    directories: tuple[str, ...]
-    build_offline: bool
-
-    @property
-    def brings_all(self) -> bool:
-        """Whether the package has all that the environment is made of."""
-        return self.declaration.level != "lock"
+    wish: gather.Wish
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +52,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="a command of the environment to be linked into the system; repeatable",
+    )
+    parser.add_argument(
+        "-a",
+        dest="add",
+        metavar="WHEEL",
+        type=Path,
+        action="append",
+        default=[],
+        help="a wheel of the application's own, which joins the lock; repeatable",
+    )
+    parser.add_argument(
+        "--built",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="where the build leaves such wheels, if it makes any (the macros pass it)",
     )
     parser.add_argument(
         "--bindir", metavar="DIR", default="/usr/bin", help="where commands go (%%{_bindir})"
@@ -90,11 +95,11 @@ def _run(context: Context, args: argparse.Namespace, path: str) -> Report:
     asked = _asked(layout, args, path)
     links = [posixpath.join(args.bindir, command) for command in dict.fromkeys(args.commands)]
     _refuse(_path_problems(layout, asked.declaration))
-    with _wheels(context, asked) as found:
-        _refuse(_architecture_problems(asked, found))
-        complete = len(found) == len(asked.entries)
-        _refuse(_command_problems(args.commands, _paths(found), complete=complete))
-        with _prebuilt(context, asked, found) as made:
+    with gather.gathered(context, asked.wish) as found:
+        _refuse(_architecture_problems(asked, _brought(asked, found)))
+        complete = len(found.wheels) == len(found.entries)
+        _refuse(_command_problems(args.commands, _paths(found.wheels), complete=complete))
+        with _prebuilt(context, asked, found.wheels) as made:
             shipment = _shipment(asked, found, made, links)
             lines = buildroot.ship(layout, shipment)
     if args.files:
@@ -107,35 +112,44 @@ def _run(context: Context, args: argparse.Namespace, path: str) -> Report:
 
 def _asked(layout: Layout, args: argparse.Namespace, path: str) -> _Asked:
     source = Path(args.lock)
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise LockError(f"cannot be read: {error.strerror}", subject=str(source)) from None
     interpreter = inspect(layout, args.python)
-    parsed = lock.parse(data, source.name)
+    wish = gather.Wish(
+        data=gather.read(source),
+        filename=source.name,
+        interpreter=interpreter,
+        extras=tuple(sorted(set(args.extras))),
+        groups=tuple(sorted(set(args.groups))),
+        directories=tuple(str(Path(directory).absolute()) for directory in args.wheels),
+        own=own.find(args.add, args.built, interpreter),
+        complete=args.level != "lock",
+        offline=args.offline,
+    )
     here = declared_at(path)
     # Whatever the author's file is called, its format must be told from the name again.
     shipped = here / ("pylock.toml" if lock.is_pylock(source.name) else "requirements.txt")
+    # No index has the application's own wheel: at the level lock it is in the package, too.
+    wheels = args.level == "wheels" or (args.level == "lock" and wish.own)
     declaration = Declaration(
         path=path,
         lock=str(shipped),
-        wheels=(str(here / "wheels"),) if args.level == "wheels" else (),
+        wheels=(str(here / "wheels"),) if wheels else (),
         python=args.python,
         system_site=args.site,
-        offline=args.level != "lock",
-        extras=tuple(sorted(set(args.extras))),
-        groups=tuple(sorted(set(args.groups))),
+        offline=wish.complete,
+        extras=wish.extras,
+        groups=wish.groups,
         package=args.package,
         level=args.level,
     )
-    return _Asked(
-        declaration,
-        data,
-        interpreter,
-        lock.select(parsed, interpreter.markers, declaration.extras, declaration.groups),
-        tuple(str(Path(directory).absolute()) for directory in args.wheels),
-        args.offline,
-    )
+    return _Asked(declaration, wish)
+
+
+def _brought(asked: _Asked, found: gather.Gathered) -> tuple[Source, ...]:
+    """The wheels that the package has, as they are or made into something else."""
+    if asked.wish.complete:
+        return found.wheels
+    names = {wheel.path.name for wheel in asked.wish.own}
+    return tuple(wheel for wheel in found.wheels if wheel.filename in names)
 
 
 def _refuse(problems: Sequence[Problem]) -> None:
@@ -154,47 +168,8 @@ def _path_problems(layout: Layout, declaration: Declaration) -> list[Problem]:
     return problems
 
 
-@contextlib.contextmanager
-def _wheels(context: Context, asked: _Asked) -> Iterator[tuple[Source, ...]]:
-    """The wheels of the lock, of which a package that ships the lock alone may have none at hand.
-
-    ``FetchError`` with each that is needed and cannot be had. Fetched ones exist inside the block
-    alone.
-    """
-    at_hand = _at_hand(asked, asked.directories)
-    if not asked.brings_all or not at_hand.missing:
-        yield _sources(at_hand)
-        return
-    if asked.build_offline:
-        raise _missing(at_hand)
-    context.progress(f"fetching {len(at_hand.missing)} wheels from the index")
-    with tempfile.TemporaryDirectory(prefix="rpm-venv-declare-") as scratch:
-        entries = [entry for entry, _ in at_hand.missing]
-        download.wheels(entries, asked.interpreter, Path(scratch))
-        complete = _at_hand(asked, (*asked.directories, scratch))
-        if complete.missing:
-            raise _missing(complete)
-        yield _sources(complete)
-
-
-def _at_hand(asked: _Asked, directories: Sequence[str]) -> fetch.AtHand:
-    return fetch.at_hand(Layout(), asked.entries, asked.interpreter, directories, stored=False)
-
-
-def _sources(at_hand: fetch.AtHand) -> tuple[Source, ...]:
-    return tuple(found.source for found in at_hand.found if found.source)
-
-
 def _paths(found: Sequence[Source]) -> tuple[Path, ...]:
     return tuple(source.path for source in found)
-
-
-def _missing(at_hand: fetch.AtHand) -> FetchError:
-    return FetchError(
-        f"{len(at_hand.missing)} of the wheels that the lock names are not at hand",
-        hint="put them into a directory that -w names, or leave out -o to ask the index",
-        problems=[problem for _, problem in at_hand.missing],
-    )
 
 
 @contextlib.contextmanager
@@ -205,18 +180,19 @@ def _prebuilt(
     if asked.declaration.level in ("lock", "wheels"):
         yield prebuilt.Prebuilt()
         return
-    with prebuilt.made(context.layout, found, asked.interpreter, context.progress) as made:
+    interpreter = asked.wish.interpreter
+    with prebuilt.made(context.layout, found, interpreter, context.progress) as made:
         yield made
 
 
 def _shipment(
-    asked: _Asked, found: Sequence[Source], made: prebuilt.Prebuilt, links: Sequence[str]
+    asked: _Asked, found: gather.Gathered, made: prebuilt.Prebuilt, links: Sequence[str]
 ) -> buildroot.Shipment:
     return buildroot.Shipment(
         declaration=replace(asked.declaration, packaged=tuple(sorted(made.objects))),
-        lock=asked.lock,
+        lock=found.lock,
         commands=tuple(links),
-        wheels=_paths(found) if asked.declaration.level == "wheels" else (),
+        wheels=_paths(_brought(asked, found)) if asked.declaration.wheels else (),
         objects=made.objects,
     )
 
@@ -230,7 +206,7 @@ def _less_confined(layers: Sequence[str]) -> tuple[str, ...]:
 def _architecture_problems(asked: _Asked, found: Sequence[Source]) -> list[Problem]:
     """Wheels for one architecture in a package that says it is for all."""
     package = asked.declaration.package
-    if package is None or package.arch != "noarch" or not asked.brings_all:
+    if package is None or package.arch != "noarch":
         return []
     wheels = [WheelName.parse(source.filename) for source in found]
     bound = [w for w in wheels if not any(tag.endswith("-any") for tag in w.tags)]

@@ -1,0 +1,159 @@
+"""What a package that declares an environment ships: its lock, made exact, and the wheels of it.
+
+The application's own wheels join the lock; a wheel is looked for in directories, asked of the
+index, or built of the sdist that the lock names. All as the building user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rpm_venv.errors import FetchError, LockError, Problem, VenvError
+from rpm_venv.fetching import fetch
+from rpm_venv.locks import lock, own
+from rpm_venv.locks.built import Built
+from rpm_venv.locks.locked import Entry, Lock, LockedFile
+from rpm_venv.paths import Layout
+from rpm_venv.report import Context
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.wheels.store import Source
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be gathered.
+
+    ``data`` is the lock, a file called ``filename``. ``own`` are the wheels that join it. With
+    ``complete``, a wheel of every entry is needed; ``offline`` asks no index for it.
+    """
+
+    data: bytes
+    filename: str
+    interpreter: Interpreter
+    extras: tuple[str, ...]
+    groups: tuple[str, ...]
+    directories: tuple[str, ...]
+    own: tuple[Built, ...]
+    complete: bool
+    offline: bool
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The lock to be shipped, its entries that hold, and the wheels of them that are at hand."""
+
+    lock: bytes
+    entries: tuple[Entry, ...]
+    wheels: tuple[Source, ...]
+
+
+@contextlib.contextmanager
+def gathered(context: Context, wish: Wish) -> Iterator[Gathered]:
+    """The lock and wheels of a wish; fetched and built ones exist inside the block alone.
+
+    ``LockError`` where the lock is not exact or does not fit; ``FetchError`` with each wheel that
+    is needed and cannot be had.
+    """
+    joined, told = own.join(wish.data, wish.filename, wish.own)
+    entries = _select(joined, wish)
+    own.refuse_needs(wish.own, entries, wish.interpreter, wish.filename)
+    directories = (
+        *wish.directories,
+        *dict.fromkeys(str(w.path.absolute().parent) for w in wish.own),
+    )
+    found = _at_hand(wish, entries, directories)
+    if not wish.complete or not found.missing:
+        yield Gathered(_text(wish, joined, told), entries, _chosen(found))
+        return
+    with tempfile.TemporaryDirectory(prefix="rpm-venv-declare-") as scratch:
+        sources = _sources(context, wish, found, directories, scratch)
+        made = [_build(context, wish, e, source, scratch) for e, source in sources.items()]
+        joined, told = _with(joined, made), (*told, *(line for _, _, line in made))
+        entries = _select(joined, wish)
+        found = _at_hand(wish, entries, (*directories, scratch))
+        if found.missing:
+            raise _missing(found.missing)
+        yield Gathered(_text(wish, joined, told), entries, _chosen(found))
+
+
+def _select(joined: Lock, wish: Wish) -> tuple[Entry, ...]:
+    markers, asked = wish.interpreter.markers, (wish.extras, wish.groups)
+    return lock.select(joined, markers, *asked, sdists=wish.complete)
+
+
+def _text(wish: Wish, joined: Lock, told: Sequence[str]) -> bytes:
+    """The file as the author wrote it, where nothing has changed it."""
+    return own.shipped(joined, told) if told else wish.data
+
+
+def _at_hand(wish: Wish, entries: Iterable[Entry], directories: Sequence[str]) -> fetch.AtHand:
+    return fetch.at_hand(Layout(), entries, wish.interpreter, directories, stored=False)
+
+
+def _chosen(found: fetch.AtHand) -> tuple[Source, ...]:
+    return tuple(one.source for one in found.found if one.source)
+
+
+def _sources(
+    context: Context,
+    wish: Wish,
+    found: fetch.AtHand,
+    directories: Sequence[str],
+    scratch: str,
+) -> dict[Entry, Path]:
+    """The sdist of each entry that is without a wheel after the index was asked for one."""
+    sources = fetch.sdists((entry for entry, _ in found.missing), directories)
+    absent = [(entry, problem) for entry, problem in found.missing if entry not in sources]
+    if absent and wish.offline:
+        raise _missing(absent)
+    if absent:
+        from rpm_venv.fetching import download
+
+        context.progress(f"fetching {len(absent)} distributions from the index")
+        wanted = [entry for entry, _ in absent]
+        download.distributions(wanted, wish.interpreter, Path(scratch))
+        sources.update(fetch.sdists(wanted, [scratch]))
+    return sources
+
+
+_Made = tuple[Entry, Entry, str]
+
+
+def _build(context: Context, wish: Wish, entry: Entry, source: Path, scratch: str) -> _Made:
+    """An entry, the entry of the wheel that is built of its sdist, and how the lock tells of it."""
+    from rpm_venv.building import source as building
+
+    context.progress(f"building {entry} of {source.name}")
+    wheel = building.build(source, wish.interpreter, Path(scratch))
+    if (wheel.entry.name, wheel.entry.version) != (entry.name, entry.version):
+        raise VenvError(f"its build made {wheel.path.name}, not {entry}", subject=source.name)
+    (digest,) = wheel.entry.hashes
+    file = LockedFile(wheel.path.name, digest)
+    exact = replace(entry, hashes=(digest,), files=(file,), source="", sdist=None)
+    told = f"{entry} was built of {source.name}, sha256:{fetch.sha256(source)}"
+    return entry, exact, told
+
+
+def _with(joined: Lock, made: Sequence[_Made]) -> Lock:
+    exact = {entry: new for entry, new, _ in made}
+    return replace(joined, entries=tuple(exact.get(e, e) for e in joined.entries))
+
+
+def _missing(missing: Sequence[tuple[Entry, Problem]]) -> FetchError:
+    return FetchError(
+        f"{len(missing)} of the wheels that the lock names are not at hand",
+        hint="put them into a directory that -w names, or leave out -o to ask the index",
+        problems=[problem for _, problem in missing],
+    )
+
+
+def read(path: Path) -> bytes:
+    """The author's lock; ``LockError`` where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LockError(f"cannot be read: {error.strerror}", subject=str(path)) from None
