@@ -12,7 +12,7 @@ from pathlib import Path
 
 #: A build backend (PEP 517) that writes one module, and the time that files have in the wheel.
 _BACKEND = """\
-import os, time, zipfile
+import base64, hashlib, os, time, zipfile
 NAME, VERSION, REQUIRES = {name!r}, {version!r}, {requires!r}
 
 def build_wheel(directory, settings=None, metadata=None):
@@ -29,7 +29,10 @@ def build_wheel(directory, settings=None, metadata=None):
         f"{{stem}}.dist-info/entry_points.txt": f"[console_scripts]\\n{{NAME}} = {{NAME}}:main\\n",
     }}
     record = f"{{stem}}.dist-info/RECORD"
-    files[record] = "".join(f"{{path}},,\\n" for path in [*files, record])
+    digests = {{p: hashlib.sha256(t.encode()).digest() for p, t in files.items()}}
+    encoded = {{p: base64.urlsafe_b64encode(d).decode().rstrip("=") for p, d in digests.items()}}
+    lines = [f"{{path}},sha256={{encoded[path]}},{{len(files[path])}}" for path in files]
+    files[record] = "\\n".join([*lines, f"{{record}},,", ""])
     with zipfile.ZipFile(os.path.join(directory, f"{{stem}}-py3-none-any.whl"), "w") as wheel:
         for path, text in files.items():
             wheel.writestr(zipfile.ZipInfo(path, date), text)
