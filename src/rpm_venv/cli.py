@@ -32,6 +32,7 @@ VERBS = {
     "list": "list the environments of this system",
     "show": "show one environment in full",
     "audit": "find distributions with known vulnerabilities, offline",
+    "sbom": "write the bill of materials of one environment (CycloneDX)",
     "lock": "resolve requirements to an exact lock",
     "wheel": "build the wheel of a source tree, offline (for rpmbuild)",
     "declare": "put a declaration and its wheels into a buildroot (for rpmbuild)",

@@ -11,6 +11,7 @@ from tests.host import Host
 from tests.host.applications import tiny_application
 from tests.transactions.conftest import Build
 from tests.unit.advisories import fixed, introduced, record
+from tests.unit.test_bom import refuse_invalid
 
 TREE = Path(__file__).resolve().parents[2]
 PATH = "/opt/app1/penv"
@@ -44,6 +45,7 @@ def test_an_application_is_known_from_all_sides(
     host.publish(build(tiny_application()), _advisories(build_host, tmp_path))
     host.dnf("install", "app1")
     _audited(host)
+    _listed(host)
 
 
 def _audited(host: Host) -> None:
@@ -57,3 +59,15 @@ def _audited(host: Host) -> None:
     assert environment["package"] == "app1-1-1.noarch"
     (found,) = environment["vulnerabilities"]
     assert (found["id"], found["aliases"], found["fixed"]) == ("PYSEC-1", ["CVE-1"], ["2"])
+
+
+def _listed(host: Host) -> None:
+    document = _told(host, "sbom", PATH)
+    refuse_invalid(document)
+    assert document == _told(host, "sbom", PATH)
+    assert document["metadata"]["component"]["purl"] == "pkg:rpm/app1@1-1?arch=noarch"
+    (component,) = document["components"]
+    wheels = tiny_application().wheels
+    assert isinstance(wheels, tuple)
+    assert component["purl"] == "pkg:pypi/app1@1"
+    assert component["hashes"] == [{"alg": "SHA-256", "content": wheels[0].sha256}]

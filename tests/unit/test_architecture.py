@@ -33,7 +33,7 @@ ROWS = (
     ("store", "wheels.unpack wheels.batch wheels.store wheels.packaged"),
     ("fetching", "fetching.*"),
     ("stages", "trees.* state"),
-    ("plan", "plan"),
+    ("plan", "plan bom"),
     ("facts", "survey system.occupancy choose building.payload building.gather"),
     ("apply", "apply building.buildroot building.prebuilt"),
     ("verbs", "verbs.*"),

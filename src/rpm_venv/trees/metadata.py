@@ -1,0 +1,78 @@
+"""What the distributions of a generation say of themselves, in METADATA. An edge: only reads.
+
+It is a stranger's text: no more of it is read than a header has, and nothing of it is believed but
+what the wheel's file name says as well.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rpm_venv.confined import dist_info
+from rpm_venv.confined.members import Refused
+from rpm_venv.paths import Layout
+from rpm_venv.trees import generations
+from rpm_venv.trees.generation import Generation
+
+_MAX_HEADER = 1 << 20  # bytes
+_SUFFIX = ".dist-info"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The fields of METADATA by their names in small letters, each with all its values."""
+
+    fields: Mapping[str, Sequence[str]]
+
+    def all(self, name: str) -> Sequence[str]:
+        return self.fields.get(name, ())
+
+    def first(self, name: str) -> str:
+        return next(iter(self.all(name)), "")
+
+
+def read(layout: Layout, generation: Generation) -> dict[str, Metadata]:
+    """The METADATA of each distribution, by its name in the generation; those that have one."""
+    found: dict[str, Metadata] = {}
+    names = {_stem(wheel.name, wheel.version): wheel.name for wheel in generation.distributions}
+    library = generations.directory(layout, generation.path, generation.name) / "lib"
+    for python in _sorted(library):
+        site = library / python / "site-packages"
+        for entry in _sorted(site):
+            name, _, version = entry[: -len(_SUFFIX)].partition("-")
+            wanted = names.get(_stem(name, version)) if entry.endswith(_SUFFIX) else None
+            if wanted is not None:
+                data = _header(os.fspath(site / entry / "METADATA"))
+                try:
+                    found[wanted] = Metadata(dist_info.fields(data, "METADATA"))
+                except Refused:
+                    continue
+    return found
+
+
+def _stem(name: str, version: str) -> tuple[str, str]:
+    """A name and a version as all spellings of a dist-info directory's name have them."""
+    from packaging.utils import canonicalize_name, canonicalize_version
+
+    return canonicalize_name(name), canonicalize_version(version.replace("_", "-"))
+
+
+def _sorted(directory: os.PathLike[str]) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def _header(file: str) -> bytes:
+    """The beginning of a regular file; nothing of what is none."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as stream:
+        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return stream.read(_MAX_HEADER) if is_regular else b""

@@ -1,0 +1,48 @@
+"""``rpm-venv sbom``: the bill of materials of one environment, in CycloneDX."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+
+from rpm_venv import bom, state
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import environment_path
+from rpm_venv.report import Context, Report
+from rpm_venv.system import interpreter
+from rpm_venv.trees import generations, metadata
+from rpm_venv.verbs import options
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.path_argument(parser)
+
+
+def run(context: Context, args: argparse.Namespace) -> Report:
+    """Tell what the live generation consists of; the document is JSON with or without --json."""
+    layout = context.layout
+    path = environment_path(args.path)
+    live = generations.live(layout, path)
+    generation = generations.read(layout, path, live.generation) if live.generation else None
+    if generation is None:
+        raise VenvError(
+            "there is no generation to tell of at this path",
+            subject=path,
+            hint="see: rpm-venv list",
+        )
+    environment = state.read(layout, path)
+    talk: tuple[str, ...] = ()
+    markers: Mapping[str, str] | None = None
+    try:
+        markers = interpreter.inspect(layout, generation.python).markers
+    except VenvError as error:
+        talk = (f"{path}: nothing is said of dependencies: {error.line()}",)
+    document = bom.document(
+        generation,
+        environment.owner if environment else None,
+        metadata.read(layout, generation),
+        markers,
+    )
+    lines = json.dumps(document, indent=2, sort_keys=True).splitlines()
+    return Report(data=document, text=tuple(lines), talk=talk)
