@@ -31,6 +31,7 @@ VERBS = {
     "check": "say whether an install would succeed, changing nothing",
     "list": "list the environments of this system",
     "show": "show one environment in full",
+    "owner": "say which environment, distribution and package a file belongs to",
     "audit": "find distributions with known vulnerabilities, offline",
     "sbom": "write the bill of materials of one environment (CycloneDX)",
     "lock": "resolve requirements to an exact lock",

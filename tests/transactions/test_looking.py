@@ -46,6 +46,7 @@ def test_an_application_is_known_from_all_sides(
     host.dnf("install", "app1")
     _audited(host)
     _listed(host)
+    _owned(host)
 
 
 def _audited(host: Host) -> None:
@@ -71,3 +72,16 @@ def _listed(host: Host) -> None:
     assert isinstance(wheels, tuple)
     assert component["purl"] == "pkg:pypi/app1@1"
     assert component["hashes"] == [{"alg": "SHA-256", "content": wheels[0].sha256}]
+
+
+def _owned(host: Host) -> None:
+    """A command of it by the name that the shell finds it by, and byte code."""
+    host.shell(f"ln -s {PATH}/bin/app1 /usr/bin/app1-command")
+    files = host.shell(f"ls -d {PATH}/lib/python*/site-packages/__pycache__/app1.*.pyc").stdout
+    for file in ("/usr/bin/app1-command", files.strip()):
+        found = _told(host, "owner", file)
+        assert (found["path"], found["package"]) == (PATH, "app1-1-1.noarch")
+        assert found["distribution"]["name"] == "app1"
+    unknown = host.run("rpm-venv", "owner", "/usr/bin/rpm-venv", check=False)
+    assert unknown.code == 1
+    assert "belongs to rpm-venv-" in unknown.stderr

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rpm_venv.confined import dist_info
 from rpm_venv.confined.members import Refused
 from rpm_venv.paths import Layout
 from rpm_venv.trees import generations
-from rpm_venv.trees.generation import Generation
+from rpm_venv.trees.generation import Distribution, Generation
 
 _MAX_HEADER = 1 << 20  # bytes
 _SUFFIX = ".dist-info"
@@ -37,20 +38,26 @@ class Metadata:
 def read(layout: Layout, generation: Generation) -> dict[str, Metadata]:
     """The METADATA of each distribution, by its name in the generation; those that have one."""
     found: dict[str, Metadata] = {}
-    names = {_stem(wheel.name, wheel.version): wheel.name for wheel in generation.distributions}
-    library = generations.directory(layout, generation.path, generation.name) / "lib"
-    for python in _sorted(library):
-        site = library / python / "site-packages"
-        for entry in _sorted(site):
-            name, _, version = entry[: -len(_SUFFIX)].partition("-")
-            wanted = names.get(_stem(name, version)) if entry.endswith(_SUFFIX) else None
-            if wanted is not None:
-                data = _header(os.fspath(site / entry / "METADATA"))
-                try:
-                    found[wanted] = Metadata(dist_info.fields(data, "METADATA"))
-                except Refused:
-                    continue
+    top = generations.directory(layout, generation.path, generation.name)
+    for wheel, directory in directories(top, generation):
+        try:
+            data = _header(os.fspath(top / directory / "METADATA"))
+            found[wheel.name] = Metadata(dist_info.fields(data, "METADATA"))
+        except Refused:
+            continue
     return found
+
+
+def directories(top: Path, generation: Generation) -> Iterator[tuple[Distribution, str]]:
+    """The dist-info directory of each distribution, by its path in the generation at ``top``."""
+    wheels = {_stem(wheel.name, wheel.version): wheel for wheel in generation.distributions}
+    for python in _sorted(top / "lib"):
+        site = f"lib/{python}/site-packages"
+        for entry in _sorted(top / site):
+            name, _, version = entry[: -len(_SUFFIX)].partition("-")
+            wheel = wheels.get(_stem(name, version)) if entry.endswith(_SUFFIX) else None
+            if wheel is not None:
+                yield wheel, f"{site}/{entry}"
 
 
 def _stem(name: str, version: str) -> tuple[str, str]:
