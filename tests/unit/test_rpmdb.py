@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,9 @@ def install(root: Path, package: str) -> None:
     rpm("--dbpath", f"{root}/var/lib/rpm", "--justdb", "--nodeps", "-i", package)
 
 
-def ask(root: Path, question: str, before: str = "") -> object:
+def ask(
+    root: Path, question: str, before: str = "", environment: Mapping[str, str] | None = None
+) -> object:
     """The value of an expression about ``layout``, in a process as the command's."""
     code = (
         f"import sys; sys.path[:0] = [{str(SOURCE)!r}]\n"
@@ -86,11 +89,11 @@ def ask(root: Path, question: str, before: str = "") -> object:
         f"answer = {question}\n"
         "print(repr(list(map(str, answer)) if isinstance(answer, tuple) else answer))"
     )
-    # HOME is where Debian's rpm is configured to have its database.
-    environment = {"PATH": "/usr/bin", "HOME": str(root)}
     done = subprocess.run(
-        [*SYSTEM_PYTHON, "-c", code], capture_output=True, text=True, env=environment, check=False
-    )
+        [*SYSTEM_PYTHON, "-c", code],
+        capture_output=True, text=True, check=False,
+        env={"PATH": "/usr/bin", "HOME": str(root), **(environment or {})},
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done
     return eval(done.stdout.splitlines()[-1])
 
@@ -105,6 +108,43 @@ def test_packages_are_found_by_name_capability_and_file(
     assert ask(root, "rpmdb.providers(layout, 'venv(/opt/app/penv)')", way) == app
     assert ask(root, "rpmdb.owner(layout, '/etc/app')", way) == app
     assert ask(root, "rpmdb.owner(layout, '/opt/app/ghost')", way) == app
+
+
+@by_both
+def test_the_callers_configuration_of_rpm_is_not_looked_at(
+    root: Path, packages: dict[str, str], tmp_path: Path, way: str
+) -> None:
+    """Macros run programs, and rpm defines them where the caller's environment says."""
+    install(root, packages["app"])
+    evil, owned = tmp_path / "evil", tmp_path / "owned"
+    (evil / ".config/rpm").mkdir(parents=True)
+    (evil / "rpm").mkdir()
+    (evil / "platform/x86_64-linux").mkdir(parents=True)
+    macros = (
+        f"%_dbpath %(touch {owned}; echo /nowhere)\n%_topdir %{{lua:os.execute('touch {owned}')}}\n"
+    )
+    for name in (".rpmmacros", ".config/rpm/macros", "rpm/macros", "macros"):
+        (evil / name).write_text(macros)
+    (evil / ".popt").write_text("rpm exec --eval evil\nrpm alias --root --define 'x %(evil)'\n")
+    (evil / ".rpmrc").write_text(f"macrofiles: {evil}/macros\n")
+    (evil / "rpmrc").write_text(f"macrofiles: {evil}/macros\n")
+    (evil / "evil").write_text(f"#!/bin/sh\ntouch {owned}\n")
+    (evil / "evil").chmod(0o755)
+    hostile = {
+        name: str(evil)
+        for name in ("HOME", "XDG_CONFIG_HOME", "RPM_CONFIGDIR", "RPM_POPTEXEC_PATH", "PATH")
+    }
+    subprocess.run(
+        ["/usr/bin/rpm", "--eval", "%{_dbpath}"],
+        env={**hostile, "PATH": "/usr/bin:/bin"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert owned.exists(), "rpm itself is not fooled: there is nothing to keep from it"
+    owned.unlink()
+    expression = (
+        "rpmdb.instances(layout, 'app') and (layout.root, __import__('os').environ['HOME'])"
+    )
+    assert ask(root, expression, way, hostile) == [str(root), str(evil)]
+    assert not owned.exists()
 
 
 @by_both

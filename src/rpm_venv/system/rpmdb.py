@@ -24,6 +24,9 @@ from rpm_venv.paths import Layout
 _KNOWN_PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 #: The file of each backend: sqlite, ndb, Berkeley DB.
 _DATABASES = ("rpmdb.sqlite", "Packages.db", "Packages")
+#: All that rpm gets of an environment. Macros run programs: ~/.rpmmacros, ~/.config/rpm/macros,
+#: ~/.popt or what RPM_CONFIGDIR names must not be a caller's. Only root can make that HOME.
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
 
 
 def owner(layout: Layout, path: str) -> tuple[str, ...] | None:
@@ -75,17 +78,31 @@ _Database = Callable[..., Iterator[Any]]
 @contextlib.contextmanager
 def _database(layout: Layout) -> Iterator[_Database | None]:
     """The database of a root, or None where nothing can be known from it."""
-    rpm = _bindings()
-    configured = rpm.expandMacro("%{_dbpath}") if rpm else _said("--eval", "%{_dbpath}").strip()
-    place = _place(configured, layout)
-    if place is None:
-        yield None
-    elif rpm is None:
-        command = _Command(layout, place)
-        yield command if next(command(), None) is not None else None
-    else:
-        with _opened(rpm, layout, place) as database:
-            yield database
+    with _own_environment():
+        rpm = _bindings()
+        configured = rpm.expandMacro("%{_dbpath}") if rpm else _said("--eval", "%{_dbpath}").strip()
+        place = _place(configured, layout)
+        if place is None:
+            yield None
+        elif rpm is None:
+            command = _Command(layout, place)
+            yield command if next(command(), None) is not None else None
+        else:
+            with _opened(rpm, layout, place) as database:
+                yield database
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[None]:
+    """Keep the caller's environment from rpm, which reads its configuration when it is loaded."""
+    callers = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(callers)
 
 
 @contextlib.contextmanager
@@ -158,13 +175,11 @@ class _Command:
 
 def _said(*arguments: str) -> str:
     """What the rpm command prints; nothing where there is none."""
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-    environment.update({name: os.environ[name] for name in ("HOME",) if name in os.environ})
     with contextlib.suppress(OSError):
         # A pipe for stdin, because a chroot may have no /dev/null.
         done = subprocess.run(
             ["/usr/bin/rpm", *arguments],
-            env=environment,
+            env=_ENVIRONMENT,
             cwd="/",
             input="",
             capture_output=True,
