@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rpm_venv import shapes
 from rpm_venv.errors import UsageError
 
 _NEVRA = re.compile(
@@ -60,6 +61,14 @@ class Package:
         return f"{self.name}-{self.evr}.{self.arch}"
 
 
+_SHAPE = {
+    **dict.fromkeys(("path", "lock", "python"), str),
+    **{name: [str] for name in ("wheels", "extras", "groups")},
+    **dict.fromkeys(("system_site", "offline"), bool),
+    "package": (str, None),
+}
+
+
 @dataclass(frozen=True)
 class Declaration:
     """One environment as asked for; the options are the macros' and the command's.
@@ -108,6 +117,11 @@ class Declaration:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Declaration:
+        """What ``to_json`` gave; ``ValueError`` where it is not that, ``VenvError`` for its NEVRA.
+
+        A path may still be one that no environment can have.
+        """
+        shapes.checked(data, _SHAPE)
         return cls(
             path=data["path"],
             lock=data["lock"],

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rpm_venv import shapes
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.paths import declared_at
 from rpm_venv.trees.generation import Live
 
 FORMAT = 1
+_SHAPE = {
+    "format": int,
+    "declaration": dict,
+    **dict.fromkeys(("lock_digest", "inputs", "wanted", "failure", "left"), str),
+    "kept": [str],
+    "parents": [str],
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Environment:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Environment:
+        """What ``to_json`` gave; ``ValueError`` and ``VenvError`` where it is not that."""
+        shapes.checked(data, _SHAPE)
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']}, this rpm-venv reads {FORMAT}")
         return cls(

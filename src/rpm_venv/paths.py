@@ -70,6 +70,15 @@ def unescape(name: str) -> str:
     )
 
 
+def environment_named(name: str) -> str:
+    """The environment whose path ``escape`` made ``name`` from; "" where there can be none."""
+    path = unescape(name)
+    try:
+        return path if escape(environment_path(path)) == name else ""
+    except UsageError:
+        return ""
+
+
 def declared_at(path: str) -> PurePosixPath:
     """The directory in which a package ships its declaration of the environment at ``path``."""
     return SHARE / escape(path)

@@ -13,31 +13,38 @@ import os
 import time
 from collections.abc import Iterator
 
+from rpm_venv import shapes
 from rpm_venv.environment import Environment
 from rpm_venv.errors import VenvError
-from rpm_venv.paths import Layout, unescape
-from rpm_venv.system import files
+from rpm_venv.paths import Layout, environment_named
+from rpm_venv.system import files, reading
 
 
 def read(layout: Layout, path: str) -> Environment | None:
     """The state of the environment at ``path``; None for no state, ``VenvError`` if damaged."""
     file = layout.state_file(path)
     try:
-        data = file.read_bytes()
+        data = reading.content(file, follow=False)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _damaged(layout, path, error.strerror) from error
     try:
-        environment = Environment.from_json(json.loads(data))
+        environment = Environment.from_json(shapes.loads(data))
         if environment.path != path:
             raise ValueError(f"it says that it is of {environment.path}")
         return environment
     except (ValueError, KeyError, TypeError, VenvError) as error:
-        raise VenvError(
-            f"the state of this environment is damaged: {error}",
-            subject=path,
-            where=layout.target(file),
-            hint=f"remove that file and run: rpm-venv install -r LOCK {path}",
-        ) from error
+        raise _damaged(layout, path, error) from error
+
+
+def _damaged(layout: Layout, path: str, reason: object) -> VenvError:
+    return VenvError(
+        f"the state of this environment is damaged: {reason}",
+        subject=path,
+        where=layout.target(layout.state_file(path)),
+        hint=f"remove that file and run: rpm-venv install -r LOCK {path}",
+    )
 
 
 def write(layout: Layout, environment: Environment) -> None:
@@ -61,17 +68,18 @@ def paths(layout: Layout) -> tuple[str, ...]:
         names = os.listdir(layout.state)
     except FileNotFoundError:
         return ()
-    return tuple(sorted(unescape(name[:-5]) for name in names if name.endswith(".json")))
+    found = (environment_named(name[:-5]) for name in names if name.endswith(".json"))
+    return tuple(sorted(filter(None, found)))
 
 
 @contextlib.contextmanager
 def locked(layout: Layout) -> Iterator[None]:
     """Hold the machine-wide lock that every verb which writes takes; waits for the one before."""
     layout.home.mkdir(mode=0o755, parents=True, exist_ok=True)
-    descriptor = os.open(
-        layout.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-    )
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(layout.lock_file, flags, 0o600)
     try:
+        reading.refuse_irregular(descriptor, layout.lock_file)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -85,7 +93,7 @@ def still(layout: Layout, seconds: float = 10) -> Iterator[bool]:
     Not where the lock may not be read (an ordinary user), or is held for so many seconds.
     """
     try:
-        descriptor = os.open(layout.lock_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = reading.regular(layout.lock_file, follow=False)
     except OSError:
         yield False
         return

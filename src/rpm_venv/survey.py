@@ -20,6 +20,7 @@ from rpm_venv.errors import LockError, VenvError
 from rpm_venv.locks.locked import MAX_SIZE
 from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts
+from rpm_venv.system import reading, trust
 from rpm_venv.trees import generations
 from rpm_venv.trees.manifest import Finding, Path, compare
 from rpm_venv.wheels import store
@@ -94,7 +95,9 @@ def _differs(real: RealPath, file: store.StoredFile, owner: os.stat_result) -> b
 def lock(layout: Layout, declaration: Declaration) -> bytes:
     """The lock that a declaration names, unread; ``LockError`` where there is none."""
     try:
-        with layout.real(declaration.lock).open("rb") as file:
+        real = layout.real(declaration.lock)
+        trust.refuse_outside(real, layout.root)
+        with os.fdopen(reading.regular(real), "rb") as file:
             return file.read(MAX_SIZE + 1)  # one byte too many is what the lock's reader refuses
     except OSError as error:
         raise LockError(
@@ -172,7 +175,7 @@ def _on_disk(top: RealPath, name: str, status: os.stat_result) -> Path:
 
 def _digest(file: RealPath) -> str:
     digest = hashlib.sha256()
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = reading.regular(file, follow=False)
     try:
         while chunk := os.read(descriptor, _CHUNK):
             digest.update(chunk)

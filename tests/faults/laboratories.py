@@ -124,7 +124,7 @@ class Laboratories:
             process.stdin.flush()
             line = process.stdout.readline()
             if not line:
-                raise AssertionError(f"a worker ended at {question}")
+                raise AssertionError(f"a worker ended with {process.wait()} at {question}")
             return json.loads(line)
         finally:
             self._idle.put(process)

@@ -13,11 +13,12 @@ import json
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults import supervised, systems
-from tests.faults.cases import Case, Laboratory, keep_to_one_cpu
+from tests.faults.cases import Case, Laboratory, Outcome, keep_to_one_cpu
 
 
 def main(number: str, top: str) -> None:
@@ -38,8 +39,16 @@ def main(number: str, top: str) -> None:
             run = Laboratory(templates, scratch, command).trace(question["trace"])
             answer = [[call.name, call.own, call.changes] for call in run.calls]
         else:
-            answer = dataclasses.asdict(laboratory.try_(Case(**question)))
+            answer = dataclasses.asdict(_tried(laboratory, Case(**question)))
         print(json.dumps(answer), flush=True)
+
+
+def _tried(laboratory: Laboratory, case: Case) -> Outcome:
+    """The outcome of a case; what goes wrong with the laboratory itself is one of its problems."""
+    try:
+        return laboratory.try_(case)
+    except Exception:
+        return Outcome(case, "?", (traceback.format_exc(),))
 
 
 def _started(top: Path) -> Callable[[Path, tuple[str, ...]], Callable[[], int]]:

@@ -81,7 +81,8 @@ def test_what_is_no_wheel_in_a_directory_of_wheels_does_not_hold_root_up(
 def test_a_lock_without_an_end_does_not_fill_memory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], tally: Tally
 ) -> None:
-    (tmp_path / "lock.txt").symlink_to("/dev/zero")
+    (tmp_path / "lock.txt").touch()
+    os.truncate(tmp_path / "lock.txt", 1 << 40)
     words = ["install", "-o", "-r", "/lock.txt", "/opt/app1/penv"]
     assert cli.main(["--root", str(tmp_path), *words]) == 1
     assert "larger than 8 MiB" in capsys.readouterr().err

@@ -13,11 +13,11 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "rpm_venv"
 #: Every module, from the types at the bottom to the command line. A module imports only modules of
 #: rows below its own; docs/architecture.md tells what the rows are.
 ROWS = (
-    ("types", "errors paths report declaration trees.manifest locks.locked wheels.objects"),
+    ("types", "errors paths shapes report declaration trees.manifest locks.locked wheels.objects"),
     ("confined", "confined.*"),
     ("wheels", "wheels.wheel wheels.stream"),
     ("advisories", "advisories.*"),
-    ("trust", "system.trust"),
+    ("trust", "system.trust system.reading"),
     (
         "edges",
         "system.configuration system.declared system.files system.interpreter system.rpmdb "

@@ -16,8 +16,9 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.fetching import fetch
 from rpm_venv.locks import lock as locks
-from rpm_venv.locks.locked import Entry, Lock
+from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock
 from rpm_venv.paths import Layout
+from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter, inspect
 from rpm_venv.wheels.wheel import WheelName
 
@@ -88,7 +89,7 @@ def _of_the_source(error: LockError, declaration: Declaration) -> LockError:
 
 def _read_lock(layout: Layout, declaration: Declaration) -> Lock:
     try:
-        data = layout.real(declaration.lock).read_bytes()
+        data = reading.content(layout.real(declaration.lock), most=MAX_SIZE)
     except OSError as error:
         raise LockError(
             f"the lock is not in the buildroot: {error.strerror}",
@@ -113,7 +114,7 @@ def _shelf(layout: Layout, directory: str) -> tuple[Shipped, ...]:
 
 def _sha256(file: Path) -> str:
     digest = hashlib.sha256()
-    with file.open("rb") as stream:
+    with os.fdopen(reading.regular(file), "rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

@@ -16,6 +16,7 @@ from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
 from rpm_venv.paths import Layout
+from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
 from rpm_venv.trees.generation import Distribution
@@ -262,8 +263,9 @@ class _Shelf:
 def _described(layout: Layout, name: str) -> store.StoredObject:
     """What an object is, without its thousands of files."""
     try:
-        with open(layout.object(name) / "object.json", "rb") as file:
-            return store.StoredObject.loads(file.readline())
+        file = layout.object(name) / "object.json"
+        with os.fdopen(reading.regular(file, follow=False), "rb") as stream:
+            return store.StoredObject.loads(stream.readline(reading.MOST))
     except (OSError, ValueError):
         return store.read(layout, name)  # which says what is wrong
 

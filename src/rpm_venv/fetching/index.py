@@ -22,7 +22,7 @@ from rpm_venv.errors import FetchError, Problem, VenvError, WheelError
 from rpm_venv.fetching import complaint
 from rpm_venv.locks.locked import Entry
 from rpm_venv.paths import Layout
-from rpm_venv.system import configuration, files, sandbox
+from rpm_venv.system import configuration, files, reading, sandbox, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels.store import Source
 from rpm_venv.wheels.stream import printable
@@ -30,6 +30,7 @@ from rpm_venv.wheels.wheel import WheelName, rank
 
 _CHUNK = 1 << 20
 _MAX_LOG = 8 << 20
+_MAX_CONFIGURATION = 1 << 20
 _MAX_LINE = 4000  # characters of what pip says on stderr
 _TIMEOUT = 3600  # seconds, for all wheels of one environment
 #: What an index is asked for to see whether it answers: a version that nobody can upload.
@@ -115,7 +116,8 @@ def _configuration(layout: Layout) -> str:
     parser["global"] = {**_DEFAULTS, **({"cert": bundle} if bundle else {})}
     for name in CONFIGURATION:
         try:
-            text = layout.real(name).read_text(encoding="utf-8")
+            trust.refuse_outside(layout.real(name), layout.root)
+            text = reading.content(layout.real(name), most=_MAX_CONFIGURATION).decode()
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
@@ -191,18 +193,14 @@ def _log(place: Path) -> str:
     try:
         with open(place / "log", "rb", opener=_open_own) as file:
             text = file.read(_MAX_LOG).decode("utf-8", "replace")
-    except (OSError, WheelError):
+    except OSError:
         return ""
     return "\n".join(map(printable, text.splitlines()))
 
 
 def _open_own(path: str, flags: int) -> int:
     """Open what a stranger wrote: a regular file and nothing else."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise WheelError("not a file", subject=path)
-    return descriptor
+    return reading.regular(path, flags, follow=False)
 
 
 def _checked(wheels: Path, entries: Sequence[Entry], interpreter: Interpreter) -> Iterator[Source]:

@@ -7,7 +7,9 @@ from typing import Any, Callable
 
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.paths import CONFIG, Layout
+from rpm_venv.system import reading, trust
 
+_MOST = 1 << 20  # bytes
 _YES_AND_NO = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _MOST_DAYS = 36_500
 _MOST_KEPT = 100
@@ -59,7 +61,8 @@ def read(layout: Layout) -> Configuration:
     ``VenvError`` with every problem of the file: a misspelt safeguard must not be taken for none.
     """
     try:
-        data = layout.config.read_bytes()
+        trust.refuse_outside(layout.config, layout.root)
+        data = reading.content(layout.config, most=_MOST)
     except FileNotFoundError:
         return Configuration()
     except OSError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 
+from rpm_venv import shapes
 from rpm_venv.declaration import Declaration
-from rpm_venv.errors import UsageError, VenvError
-from rpm_venv.paths import SHARE, Layout, declared_at, environment_path, escape, unescape
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import SHARE, Layout, declared_at, environment_named
+from rpm_venv.system import reading
 
 FORMAT = 1
 NAME = "declaration.json"
@@ -26,11 +28,13 @@ def read(layout: Layout, path: str) -> Declaration | None:
     """What a package declares for ``path``; None where none does, ``VenvError`` if damaged."""
     file = layout.real(declared_at(path) / NAME)
     try:
-        data = file.read_bytes()
+        data = reading.content(file, follow=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise _damaged(layout, path, error.strerror) from error
     try:
-        found = json.loads(data)
+        found = shapes.checked(shapes.loads(data), {"format": int}, "the declaration")
         if found["format"] != FORMAT:
             raise ValueError(f"format {found['format']}, this rpm-venv reads {FORMAT}")
         declaration = Declaration.from_json(found)
@@ -39,13 +43,18 @@ def read(layout: Layout, path: str) -> Declaration | None:
         if declaration.level not in LEVELS:
             raise ValueError(f"level {declaration.level}, this rpm-venv knows {', '.join(LEVELS)}")
     except (ValueError, KeyError, TypeError, VenvError) as error:
-        raise VenvError(
-            f"the declaration of this environment is damaged: {error}",
-            subject=path,
-            where=layout.target(file),
-            hint=f"reinstall its package: rpm -qf {layout.target(file)}",
-        ) from error
+        raise _damaged(layout, path, error) from error
     return declaration
+
+
+def _damaged(layout: Layout, path: str, reason: object) -> VenvError:
+    file = layout.target(layout.real(declared_at(path) / NAME))
+    return VenvError(
+        f"the declaration of this environment is damaged: {reason}",
+        subject=path,
+        where=file,
+        hint=f"reinstall its package: rpm -qf {file}",
+    )
 
 
 def paths(layout: Layout) -> tuple[str, ...]:
@@ -55,7 +64,7 @@ def paths(layout: Layout) -> tuple[str, ...]:
         names = os.listdir(top)
     except FileNotFoundError:
         return ()
-    found = (path_of(f"{SHARE}/{name}/{NAME}") for name in names if (top / name / NAME).is_file())
+    found = (environment_named(name) for name in names if os.path.lexists(top / name / NAME))
     return tuple(sorted(path for path in found if path))
 
 
@@ -64,8 +73,4 @@ def path_of(file: str) -> str:
     name, _, inside = file.removeprefix(f"{SHARE}/").partition("/")
     if not file.startswith(f"{SHARE}/") or not inside:
         return ""
-    path = unescape(name)
-    try:
-        return path if escape(environment_path(path)) == name else ""
-    except UsageError:
-        return ""
+    return environment_named(name)

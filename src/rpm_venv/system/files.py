@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rpm_venv.paths import Layout
+from rpm_venv.system import reading
 
 #: The time of every file in an object or a generation: 1980-01-02, the first day that zip, cpio
 #: and every time zone can express. Real times would make two builds of one thing differ.
@@ -132,7 +133,7 @@ def copy_new(source: Path, path: Path, mode: int = 0o644) -> None:
     descriptor = os.open(path, _NEW_FILE, mode)
     try:
         os.fchmod(descriptor, mode)
-        with open(source, "rb") as stream:
+        with os.fdopen(reading.regular(source), "rb") as stream:
             while chunk := stream.read(1 << 20):
                 write_all(descriptor, chunk)
         os.utime(descriptor, ns=(MTIME_NS, MTIME_NS))

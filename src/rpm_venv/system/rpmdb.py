@@ -80,8 +80,7 @@ def _database(layout: Layout) -> Iterator[_Database | None]:
     """The database of a root, or None where nothing can be known from it."""
     with _own_environment():
         rpm = _bindings()
-        configured = rpm.expandMacro("%{_dbpath}") if rpm else _said("--eval", "%{_dbpath}").strip()
-        place = _place(configured, layout)
+        place = _place(_configured_place(rpm), layout)
         if place is None:
             yield None
         elif rpm is None:
@@ -90,6 +89,16 @@ def _database(layout: Layout) -> Iterator[_Database | None]:
         else:
             with _opened(rpm, layout, place) as database:
                 yield database
+
+
+def _configured_place(rpm: ModuleType | None) -> str:
+    """Where rpm is configured to have its database; ``OSError`` where it cannot find that out."""
+    if rpm is None:
+        return _said("--eval", "%{_dbpath}").strip()
+    try:
+        return str(rpm.expandMacro("%{_dbpath}"))
+    except rpm.error as error:  # Debian's runs a shell for it
+        raise OSError(f"rpm cannot say where its database is: {error}") from None
 
 
 @contextlib.contextmanager

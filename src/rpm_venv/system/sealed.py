@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rpm_venv.confined import protocol
 from rpm_venv.errors import WheelError
+from rpm_venv.system import reading
 
 _READ = 1 << 20
 _F_ADD_SEALS = 1033  # fcntl(2); the name is missing in Python 3.9
@@ -42,15 +43,15 @@ def sealed(path: Path, sha256: str) -> Iterator[int]:
 
 def open_regular(path: str, flags: int) -> int:
     """An opener that takes regular files of a size that a wheel may have; ``WheelError`` else."""
-    if not stat.S_ISREG(os.stat(path).st_mode):  # some devices act when they are opened
-        raise WheelError("not a file", subject=path)
-    # O_NONBLOCK: opening a pipe must not wait for its other end.
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > protocol.MAX_WHEEL:
+    try:
+        descriptor = reading.regular(path, flags)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise WheelError("not a file", subject=path) from None
+        raise
+    if os.fstat(descriptor).st_size > protocol.MAX_WHEEL:
         os.close(descriptor)
-        reason = "larger than a wheel may be" if stat.S_ISREG(status.st_mode) else "not a file"
-        raise WheelError(reason, subject=path)
+        raise WheelError("larger than a wheel may be", subject=path)
     return descriptor
 
 

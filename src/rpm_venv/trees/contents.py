@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,6 +14,7 @@ from pathlib import PurePosixPath
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
+from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, launchers, merge, startup
 from rpm_venv.trees.merge import Claim, Item, Launcher, Merged
@@ -121,7 +123,8 @@ def _script(layout: Layout, owner: StoredObject, item: StoredFile) -> bytes:
 
     ``VenvError`` where it is too large for that.
     """
-    with open(layout.object(owner.id) / item.scheme / item.path, "rb") as file:
+    place = layout.object(owner.id) / item.scheme / item.path
+    with os.fdopen(reading.regular(place, follow=False), "rb") as file:
         head = file.read(len("#!python"))
         if launchers.asks_for_python(head) or not item.mode & 0o111:
             head += file.read(_MAX_SCRIPT)
@@ -144,7 +147,7 @@ def _records(
         if path not in merged.claims:
             continue
         rows = [_row(up, path, item, written.get(path)) for path, item in sorted(added)]
-        text = (layout.object(owner.id) / "site" / inside).read_text(encoding="utf-8")
+        text = reading.content(layout.object(owner.id) / "site" / inside, follow=False).decode()
         records[path] = Written(_record(text, rows, merged.lost.get(owner.id, set())))
     return records
 

@@ -8,11 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from rpm_venv import shapes
 from rpm_venv.declaration import Declaration
 from rpm_venv.system.interpreter import Interpreter
 
 FORMAT = 1
 NAME_DIGITS = 20
+_SHAPE = {
+    "format": int,
+    **dict.fromkeys(("name", "path", "python", "tag"), str),
+    "system_site": bool,
+    "distributions": [dict.fromkeys(("name", "version", "filename", "sha256"), str)],
+    "notes": [str],
+}
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,15 @@ class Generation:
 
     @classmethod
     def loads(cls, text: bytes) -> Generation:
-        data = json.loads(text)
+        """What ``dumps`` wrote; ``ValueError`` when it is not such a description."""
+        data = shapes.checked(shapes.loads(text), _SHAPE)
         if data.pop("format") != FORMAT:
             raise ValueError("a generation of another format")
-        wheels = tuple(Distribution(**wheel) for wheel in data.pop("distributions"))
-        return cls(distributions=wheels, notes=tuple(data.pop("notes")), **data)
+        try:
+            wheels = tuple(Distribution(**wheel) for wheel in data.pop("distributions"))
+            return cls(distributions=wheels, notes=tuple(data.pop("notes")), **data)
+        except TypeError as error:  # more than there is
+            raise ValueError(f"not the description of a generation: {error}") from None
 
 
 def name(declaration: Declaration, interpreter: Interpreter, sha256s: Iterable[str]) -> str:

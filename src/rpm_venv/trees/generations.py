@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.errors import VenvError
-from rpm_venv.paths import HOME, Layout, escape, unescape
-from rpm_venv.system import files, trust
+from rpm_venv.paths import HOME, Layout, environment_named, escape
+from rpm_venv.system import files, reading, trust
 from rpm_venv.trees.generation import NAME_DIGITS, Generation, Live, is_name
 from rpm_venv.trees.manifest import Manifest, sealed
 
@@ -38,7 +38,7 @@ def names(layout: Layout, path: str) -> tuple[str, ...]:
 def environments(layout: Layout) -> tuple[str, ...]:
     """The paths of all environments that have a generation on disk, sorted."""
     try:
-        return tuple(sorted(unescape(name) for name in os.listdir(layout.envs)))
+        return tuple(sorted(filter(None, map(environment_named, os.listdir(layout.envs)))))
     except FileNotFoundError:
         return ()
 
@@ -46,9 +46,9 @@ def environments(layout: Layout) -> tuple[str, ...]:
 def read(layout: Layout, path: str, generation: str) -> Generation | None:
     """A generation's own description; None when it is not there or not readable."""
     try:
-        text = (directory(layout, path, generation) / ABOUT / "generation.json").read_bytes()
-        return Generation.loads(text)
-    except (OSError, ValueError, KeyError, TypeError):
+        file = directory(layout, path, generation) / ABOUT / "generation.json"
+        return Generation.loads(reading.content(file, follow=False))
+    except (OSError, ValueError):
         return None
 
 
@@ -56,8 +56,8 @@ def manifest(layout: Layout, path: str, generation: str) -> Manifest:
     """A generation's manifest; ``VenvError`` when it is missing or damaged."""
     file = directory(layout, path, generation) / ABOUT / "manifest"
     try:
-        return Manifest.loads(file.read_bytes())
-    except (OSError, ValueError, TypeError) as error:
+        return Manifest.loads(reading.content(file, follow=False))
+    except (OSError, ValueError) as error:
         raise VenvError(
             f"the manifest of generation {generation} cannot be read: {error}",
             subject=path,
@@ -68,7 +68,8 @@ def manifest(layout: Layout, path: str, generation: str) -> Manifest:
 def whole(layout: Layout, path: str, generation: str) -> bool:
     """Whether a generation is there with a sound manifest. Its files are for ``verify``."""
     try:
-        data = (directory(layout, path, generation) / ABOUT / "manifest").read_bytes()
+        file = directory(layout, path, generation) / ABOUT / "manifest"
+        data = reading.content(file, follow=False)
     except OSError:
         return False
     return sealed(data) and read(layout, path, generation) is not None

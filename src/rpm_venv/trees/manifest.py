@@ -7,7 +7,10 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from rpm_venv import shapes
+
 FORMAT = 1
+_ROW = (str, str, int, int, str)
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Manifest:
     @classmethod
     def loads(cls, data: bytes) -> Manifest:
         """The manifest that ``dumps`` wrote; ``ValueError`` when it is not one, whole."""
-        rows = _body(data).splitlines()[1:]
-        return cls(tuple(Path(*row) for row in json.loads(b"[%s]" % b",".join(rows))))
+        rows = shapes.loads(b"[%s]" % b",".join(_body(data).splitlines()[1:]))
+        for row in shapes.checked(rows, [list]):
+            shapes.row(row, _ROW)
+        return cls(tuple(Path(*row) for row in rows))
 
 
 def sealed(data: bytes) -> bool:
@@ -69,9 +74,9 @@ def _body(data: bytes) -> bytes:
     end = data.rfind(b"\n", 0, len(data) - 1) + 1
     body, seal = data[:end], data[end:]
     header = body[: body.find(b"\n") + 1]
-    if json.loads(header or b"null") != {"format": FORMAT}:
+    if shapes.loads(header or b"null") != {"format": FORMAT}:
         raise ValueError(f"a manifest of another format: {header[:80]!r}")
-    if json.loads(seal) != {"sha256": hashlib.sha256(body).hexdigest()}:
+    if shapes.loads(seal) != {"sha256": hashlib.sha256(body).hexdigest()}:
         raise ValueError("the manifest does not have its own digest")
     return body
 

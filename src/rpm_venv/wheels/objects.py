@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rpm_venv import shapes
+
 if TYPE_CHECKING:
     from rpm_venv.system.interpreter import Interpreter
 
 FORMAT = 1
+_HEAD = {
+    "format": int,
+    **dict.fromkeys(("id", "filename", "name", "version", "dist_info"), str),
+    "entry_points": [list],
+}
+_FILE = (str, str, int, int, str)
+_POINT = (str, str, str, str)
 
 
 @dataclass(frozen=True)
@@ -101,24 +110,25 @@ class StoredObject:
     @classmethod
     def loads(cls, data: bytes) -> StoredObject:
         """The object that ``dumps`` described; ``ValueError`` when it is not such a description."""
-        first, *rows = data.splitlines()
-        try:
-            head = json.loads(first)
-            # One document is read several times faster than one a line.
-            files = json.loads(b"[" + b",".join(rows) + b"]")
-            if head["format"] != FORMAT:
-                raise ValueError(f"an object of another format: {head['format']!r}")
-            return cls(
-                id=head["id"],
-                filename=head["filename"],
-                name=head["name"],
-                version=head["version"],
-                dist_info=head["dist_info"],
-                files=tuple(StoredFile(*file) for file in files),
-                entry_points=tuple(EntryPoint(*point) for point in head["entry_points"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not the description of an object: {error}") from None
+        first, *rows = data.splitlines() or [b""]
+        head = shapes.checked(shapes.loads(first), _HEAD)
+        # One document is read several times faster than one a line.
+        files = shapes.checked(shapes.loads(b"[" + b",".join(rows) + b"]"), [list])
+        if head["format"] != FORMAT:
+            raise ValueError(f"an object of another format: {head['format']!r}")
+        for file in files:
+            shapes.row(file, _FILE)
+        for point in head["entry_points"]:
+            shapes.row(point, _POINT)
+        return cls(
+            id=head["id"],
+            filename=head["filename"],
+            name=head["name"],
+            version=head["version"],
+            dist_info=head["dist_info"],
+            files=tuple(StoredFile(*file) for file in files),
+            entry_points=tuple(EntryPoint(*point) for point in head["entry_points"]),
+        )
 
 
 def _line(value: object) -> bytes:

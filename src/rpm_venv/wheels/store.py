@@ -16,7 +16,7 @@ from typing import Callable
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
-from rpm_venv.system import files
+from rpm_venv.system import files, reading
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels.objects import EntryPoint, Source, StoredFile, StoredObject, object_id
 
@@ -56,10 +56,11 @@ def ids(layout: Layout) -> tuple[str, ...]:
 def read(layout: Layout, object_id: str) -> StoredObject:
     """The description of an object in the store; ``VenvError`` if it is not there or damaged."""
     try:
-        stored = loads((layout.object(object_id) / "object.json").read_bytes(), object_id)
+        file = layout.object(object_id) / "object.json"
+        stored = loads(reading.content(file, follow=False), object_id)
     except FileNotFoundError:
         raise VenvError("the object is not in the store", subject=object_id) from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise VenvError(
             f"the object's description is damaged: {error}",
             subject=object_id,

@@ -1,0 +1,59 @@
+"""Reading files that somebody else may have made: regular ones, bounded, never waited for.
+
+A pipe without a writer, a device or a file without an end in the place of a file would hold root up
+or fill its memory. An edge: reads.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+#: Bytes of the largest file of ours, the manifest of the largest generation there can be.
+MOST = 64 << 20
+
+
+def regular(path: str | Path, flags: int = os.O_RDONLY, *, follow: bool = True) -> int:
+    """A descriptor of the regular file at ``path``; ``OSError`` (EINVAL) if it is no such.
+
+    With ``follow`` false its last name may not be a link (ELOOP).
+    """
+    mode = os.stat(path, follow_symlinks=follow).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):  # some devices act when they are opened
+        raise _irregular(path)
+    # O_NONBLOCK: should it be a pipe by now, opening it must not wait for its other end.
+    more = os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags | more)
+    try:
+        refuse_irregular(descriptor, path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def refuse_irregular(descriptor: int, path: str | Path) -> None:
+    """``OSError`` (EINVAL) where what was opened is no regular file."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise _irregular(path)
+
+
+def content(path: Path, *, most: int = MOST, follow: bool = True) -> bytes:
+    """All of a regular file; ``OSError`` (EFBIG) where that is more than ``most`` bytes."""
+    with os.fdopen(regular(path, follow=follow), "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB", os.fspath(path))
+    return data
+
+
+def beginning(path: Path, most: int) -> bytes:
+    """The first bytes of a regular file that is no link, and no more of them."""
+    with os.fdopen(regular(path, follow=False), "rb") as file:
+        return file.read(most)
+
+
+def _irregular(path: str | Path) -> OSError:
+    return OSError(errno.EINVAL, "not a regular file", os.fspath(path))
