@@ -66,7 +66,12 @@ _SHAPE = {
     **{name: [str] for name in ("wheels", "extras", "groups")},
     **dict.fromkeys(("system_site", "offline"), bool),
     "package": (str, None),
+    "level": str,
+    "packaged": [str],
+    "generation": str,
 }
+#: What there was not from the beginning.
+_LATER = {"level": "", "packaged": [], "generation": ""}
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class Declaration:
 
         A path may still be one that no environment can have.
         """
-        shapes.checked(data, _SHAPE)
+        data = shapes.checked({**_LATER, **shapes.checked(data, {})}, _SHAPE)
         return cls(
             path=data["path"],
             lock=data["lock"],
@@ -132,7 +137,7 @@ class Declaration:
             extras=tuple(data["extras"]),
             groups=tuple(data["groups"]),
             package=Package.parse(data["package"]) if data["package"] else None,
-            level=data.get("level", ""),
-            packaged=tuple(data.get("packaged", ())),
-            generation=data.get("generation", ""),
+            level=data["level"],
+            packaged=tuple(data["packaged"]),
+            generation=data["generation"],
         )

@@ -119,9 +119,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for site in (True, False):
         declaration = Declaration(
             PATH, f"/{SHARE}/requirements.txt", (f"/{SHARE}/wheels",),
-            PYTHON, system_site=site, offline=True,
+            PYTHON, system_site=site, offline=True, level="wheels",
         )  # fmt: skip
-        (root / SHARE / declared.NAME).write_bytes(declared.dumps(declaration, "wheels"))
+        (root / SHARE / declared.NAME).write_bytes(declared.dumps(declaration))
         assert cli.main(["--root", str(layout.root), "sync"]) == 0
     assert cli.main(["--root", str(root), "verify"]) == 0
     return root

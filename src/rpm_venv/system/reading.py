@@ -49,11 +49,5 @@ def content(path: Path, *, most: int = MOST, follow: bool = True) -> bytes:
     return data
 
 
-def beginning(path: Path, most: int) -> bytes:
-    """The first bytes of a regular file that is no link, and no more of them."""
-    with os.fdopen(regular(path, follow=False), "rb") as file:
-        return file.read(most)
-
-
 def _irregular(path: str | Path) -> OSError:
     return OSError(errno.EINVAL, "not a regular file", os.fspath(path))

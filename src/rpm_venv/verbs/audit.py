@@ -17,7 +17,7 @@ from rpm_venv.advisories.findings import Vulnerability
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FAILED, FOUND, Context, Report
-from rpm_venv.system import configuration, declared
+from rpm_venv.system import configuration, declared, reading
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Generation
 
@@ -90,7 +90,7 @@ def _place(layout: Layout, asked: str | None) -> Path:
 
 def _ignores(layout: Layout) -> tuple[ignores.Ignore, ...]:
     try:
-        return ignores.parse(layout.real(ignores.PLACE).read_bytes())
+        return ignores.parse(reading.content(layout.real(ignores.PLACE)))
     except FileNotFoundError:
         return ()
     except OSError as error:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rpm_venv import shapes
 from rpm_venv.confined import names
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.paths import Layout
@@ -91,7 +91,7 @@ def _head(place: Path) -> tuple[StoredObject, str]:
     with open(place / _DESCRIPTION, "rb", opener=open_regular) as file:
         head = StoredObject.loads(file.readline())
         for row in file:
-            path = json.loads(row)[1] if b".pyc" in row else ""
+            path = shapes.loads(row)[1] if b".pyc" in row else ""
             if path.endswith(f".{head.id.partition('-')[2]}.pyc") and not names.problem(path):
                 with open(place / "site" / path, "rb", opener=open_regular) as code:
                     return head, code.read(4).hex()
