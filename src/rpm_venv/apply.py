@@ -14,7 +14,7 @@ from rpm_venv import plan, state
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
-from rpm_venv.system import configuration, files, sandbox, trust
+from rpm_venv.system import configuration, files, trust
 from rpm_venv.trees import generations
 from rpm_venv.wheels import store
 
@@ -104,6 +104,8 @@ def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
     )
     if not missing:
         return ()
+    from rpm_venv.system import sandbox
+
     return (f"warning: wheels were read with less confinement: {sandbox.lacking(missing)}",)
 
 

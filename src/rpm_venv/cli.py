@@ -50,6 +50,14 @@ class Verb(Protocol):
     def run(self, context: Context, args: argparse.Namespace) -> Report: ...
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as COLUMNS says: asking the terminal would load ``shutil`` at every start."""
+
+    def __init__(self, prog: str) -> None:
+        columns = os.environ.get("COLUMNS", "")
+        super().__init__(prog, width=int(columns) - 2 if columns.isdecimal() else 78)
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are ours: one line, exit 2."""
 
@@ -68,7 +76,7 @@ def _parser() -> _Parser:
     verbs = "\n".join(f"  {name:<10} {text}" for name, text in VERBS.items())
     parser = _Parser(
         prog="rpm-venv",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         description="Virtual environments that rpm installs, verifies, upgrades and removes.",
         epilog=f"verbs:\n{verbs}\n\nexit: 0 done, 1 failed and nothing changed, 2 usage, "
         "3 found something",
@@ -81,7 +89,9 @@ def _parser() -> _Parser:
 
 
 def _verb_parser(name: str, verb: Verb) -> _Parser:
-    parser = _Parser(prog=f"rpm-venv {name}", description=VERBS[name], allow_abbrev=False)
+    parser = _Parser(
+        prog=f"rpm-venv {name}", description=VERBS[name], formatter_class=_Help, allow_abbrev=False
+    )
     verb.arguments(parser)
     return parser
 

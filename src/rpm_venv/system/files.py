@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,6 +61,11 @@ def syncfs(path: Path) -> None:
             raise OSError(number, os.strerror(number), os.fspath(path))
 
 
+def _unguessable() -> str:
+    """Part of a name that nobody can have taken; ``secrets`` would cost every start 5 ms."""
+    return os.urandom(8).hex()
+
+
 def make_directory(path: Path, mode: int = 0o755) -> None:
     """Make a directory and its missing parents, with this mode whatever the umask is."""
     missing = []
@@ -81,7 +85,7 @@ def make_staging(layout: Layout) -> Path:
 
 def new_directory(parent: Path, prefix: str, mode: int = 0o700) -> Path:
     """A fresh directory below ``parent`` whose name nobody can guess."""
-    path = parent / f"{prefix}-{secrets.token_hex(8)}"
+    path = parent / f"{prefix}-{_unguessable()}"
     os.mkdir(path, mode)
     os.chmod(path, mode)
     return path
@@ -101,7 +105,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, by: Path | None 
     what a killed process leaves is there.
     """
     with directory(path.parent) as parent, directory(by or path.parent) as first:
-        temporary = f".{path.name}.{secrets.token_hex(8)}"
+        temporary = f".{path.name}.{_unguessable()}"
         descriptor = os.open(temporary, _NEW_FILE, mode, dir_fd=first)
         try:
             try:
@@ -170,7 +174,7 @@ def rename_durable(source: Path, target: Path) -> None:
 def link_atomic(path: Path, target: str) -> None:
     """Make ``path`` a symbolic link to ``target`` by one rename, durably."""
     with directory(path.parent) as parent:
-        temporary = f".{path.name}.{secrets.token_hex(8)}"
+        temporary = f".{path.name}.{_unguessable()}"
         os.symlink(target, temporary, dir_fd=parent)
         try:
             os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
@@ -257,7 +261,7 @@ def _emptied(top: int, directory: int, device: int, depth: int) -> bool:
         if not is_directory:
             os.unlink(child, dir_fd=directory)
         elif not depth:
-            nearer = f"deep-{secrets.token_hex(8)}"
+            nearer = f"deep-{_unguessable()}"
             os.rename(child, nearer, src_dir_fd=directory, dst_dir_fd=top)
             done = False
         else:

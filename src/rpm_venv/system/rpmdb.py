@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -184,6 +183,8 @@ class _Command:
 
 def _said(*arguments: str) -> str:
     """What the rpm command prints; nothing where there is none."""
+    import subprocess  # not needed where the bindings are
+
     with contextlib.suppress(OSError):
         # A pipe for stdin, because a chroot may have no /dev/null.
         done = subprocess.run(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -147,8 +145,10 @@ def switch(layout: Layout, path: str, generation: str) -> str:
 
 def _clear_waiting(real: Path) -> None:
     """Remove what a killed switch left beside the public path."""
-    for waiting in real.parent.glob(f".{glob.escape(real.name)}.rpm-venv-*"):
-        waiting.unlink()
+    with os.scandir(real.parent) as entries:
+        left = [e.name for e in entries if e.name.startswith(f".{real.name}.rpm-venv-")]
+    for name in left:
+        real.with_name(name).unlink()
 
 
 def _exchange(real: Path, link: str) -> str:
@@ -179,12 +179,16 @@ def _move_aside(real: Path, aside: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        import shutil  # seldom needed, and costs every start of the command 5 ms
+
         shutil.copytree(real, aside, symlinks=True, copy_function=_copy)
         files.remove_tree(real)
 
 
 def _copy(source: str, target: str) -> None:
     """Copy a file with its owner: a user's set-user-id program must not become one of root's."""
+    import shutil
+
     shutil.copy2(source, target, follow_symlinks=False)
     status = os.lstat(source)
     if not os.path.islink(target):
