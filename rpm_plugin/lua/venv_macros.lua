@@ -5,6 +5,7 @@
 -- survives the macro; a definition made by Lua itself would be gone when the macro returns.
 
 local spec_file = dofile(rpm.expand("%{__venv_lua}/venv_spec_file.lua"))
+local passes = dofile(rpm.expand("%{__venv_lua}/venv_passes.lua"))
 
 local LOCK_END = "VENV_LOCK"
 local MAX_PATH = 100 -- as in rpm_venv/paths.py
@@ -179,18 +180,6 @@ local function append(macro, word, separator)
     return define_global(macro, known == "" and word or known .. separator .. word)
 end
 
--- The hook into rpmbuild. It is set where the first environment is declared, not in the macro file:
--- files that rpm reads later (its platform's, the distribution's) define that macro anew. What is
--- there stays and runs first.
-local function hook()
-    if rpm.expand("%{?__venv_hooked}") ~= "" then
-        return ""
-    end
-    return define_global("__venv_hooked", "1")
-        .. define_global("__arch_install_post",
-            "%{?__arch_install_post}\\\n%%{__venv_check_buildroot}")
-end
-
 -- A placeholder that nothing lists is no "unpackaged file": PATH need not be known to rpm.
 local function tolerate_unlisted(path)
     local text = append("__venv_unlisted", '-e "   ' .. path .. '"', " ")
@@ -220,7 +209,7 @@ local function declare(name, lock, words, path)
     return append("__venv_declarations", declaration, " ")
         .. append("__venv_locks", escape_for_regex(lock), "|")
         .. place(path)
-        .. hook()
+        .. passes.hook()
 end
 
 local expansions = {}
@@ -329,7 +318,7 @@ function expansions.declare()
     local name = package_name("declare")
     words[#words + 1] = "--package " .. nevra(name) .. rpm.expand(" --bindir %{_bindir} --files ")
         .. rpm.expand("%{venv_files -n " .. name .. "}") .. " " .. path
-    return append("__venv_declared", path, " ")
+    return append("__venv_declared", path, " ") .. passes.hook()
         .. rpm.expand("%{__rpm_venv} --root %{buildroot} ") .. table.concat(words, " ")
 end
 

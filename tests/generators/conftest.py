@@ -1,4 +1,11 @@
-"""Real rpmbuild of small spec files with the macros and the file attribute of this tree."""
+"""Real rpmbuild of small spec files with the macros and the file attribute of this tree.
+
+``VENV_TEST_MACROS_TREE`` names a directory of rpm's configuration, like ``/usr/lib/rpm``, that is
+a distribution's: with ``macros.d``, ``fileattrs`` and scripts, and with ``redhat/macros``, as
+Fedora's packages redhat-rpm-config, python-srpm-macros, python-rpm-macros, python-rpm-generators
+and pyproject-rpm-macros install them. The tests of a distribution's passes then build with that,
+and not with the passes in ``passes/``.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +13,8 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import packaging
@@ -32,21 +39,32 @@ class Built:
 
     def query(self, *question: str, name: str = "app1") -> list[str]:
         """``rpm -qp QUESTION`` of one package, without what every package has."""
-        tools = RpmTools.from_environment()
-        answer = subprocess.run(
-            [tools.rpm, "-qp", *question, str(self.packages[name])],
-            env={**os.environ, **tools.environment},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        lines = answer.stdout.splitlines()
+        lines = rpm_output("-qp", *question, str(self.packages[name])).splitlines()
         return [
             line for line in lines if not line.startswith(("rpmlib(", f"{name} = ", f"{name}("))
         ]
 
 
 Build = Callable[..., Built]
+
+
+@dataclass(frozen=True)
+class System:
+    """What rpmbuild reads beside rpm's own macros and ours."""
+
+    macros: Sequence[Path] = ()
+    configuration: str = ""
+    defines: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Our file attribute alone and no debuginfo: what most tests are about is not what a distribution
+#: does besides.
+PLAIN = System(
+    defines={
+        "_fileattrsdir": str(TREE / "rpm_plugin" / "fileattrs"),
+        "debug_package": "%{nil}",
+    }
+)
 
 
 @pytest.fixture(scope="session")
@@ -70,39 +88,63 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build(tmp_path: Path, command: Path) -> Build:
     """Build a spec file's binary packages: ``build(spec, {source: content}, {macro: value})``."""
 
+    return _builder(tmp_path, command, PLAIN)
+
+
+@pytest.fixture
+def build_under_passes(tmp_path: Path, command: Path) -> Build:
+    """``build`` with all that a distribution does to a buildroot and asks of its files."""
+    tree = os.environ.get("VENV_TEST_MACROS_TREE", "")
+    configuration = Path(tree or rpm_output("--eval", "%{_rpmconfigdir}").strip())
+    attributes = tmp_path / "fileattrs"
+    attributes.mkdir()
+    for place in (configuration / "fileattrs", TREE / "rpm_plugin" / "fileattrs"):
+        for file in place.glob("*.attr"):
+            (attributes / file.name).symlink_to(file)
+    passes = Path(__file__).parent / "passes"
+    macros = configuration / "redhat" / "macros" if tree else passes / "macros.passes"
+    defines = {
+        "_fileattrsdir": str(attributes),
+        "__venv_test_passes": str(passes),
+        "_binary_filedigest_algorithm": "8",
+    }
+    return _builder(tmp_path, command, System([macros], tree, defines))
+
+
+def _builder(top: Path, command: Path, system: System) -> Build:
     def run(
         spec: str,
         sources: Mapping[str, str | bytes] | None = None,
         defines: Mapping[str, str] | None = None,
     ) -> Built:
         for name, content in (sources or {}).items():
-            file = tmp_path / "SOURCES" / name
+            file = top / "SOURCES" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content.encode() if isinstance(content, str) else content)
-        file = tmp_path / "app1.spec"
+        file = top / "app1.spec"
         file.write_text(spec)
-        return _rpmbuild(file, tmp_path, {"__rpm_venv": str(command), **(defines or {})})
+        return _rpmbuild(file, top, system, {"__rpm_venv": str(command), **(defines or {})})
 
     return run
 
 
-def _rpmbuild(spec: Path, top: Path, defines: Mapping[str, str]) -> Built:
+def _rpmbuild(spec: Path, top: Path, system: System, defines: Mapping[str, str]) -> Built:
     tools = RpmTools.from_environment()
-    environment = {**os.environ, **tools.environment}
     fixed = {
         "_topdir": str(top),
         "_specdir": str(top),
         "_prefix": "/usr",
         "_datadir": "/usr/share",
-        "_fileattrsdir": str(TREE / "rpm_plugin" / "fileattrs"),
         "__venv_lua": str(TREE / "rpm_plugin" / "lua"),
         "_build_name_fmt": "%%{NAME}.rpm",
-        "debug_package": "%{nil}",
+        **system.defines,
+        **defines,
     }
-    options = [word for item in {**fixed, **defines}.items() for word in ("-D", " ".join(item))]
+    options = [word for item in fixed.items() for word in ("-D", " ".join(item))]
+    macros = _macro_path(system)
     done = subprocess.run(
-        [tools.rpmbuild, "-bb", "--nodeps", "--macros", _macro_path(tools), *options, str(spec)],
-        env=environment,
+        [tools.rpmbuild, "-bb", "--nodeps", "--macros", macros, *options, str(spec)],
+        env=_environment(system.configuration),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -112,15 +154,26 @@ def _rpmbuild(spec: Path, top: Path, defines: Mapping[str, str]) -> Built:
     return Built(done.returncode, done.stdout, packages)
 
 
-def _macro_path(tools: RpmTools) -> str:
-    """The macro files that this rpm reads, and then ours."""
-    answer = subprocess.run(
-        [tools.rpm, "--showrc"],
-        env={**os.environ, **tools.environment},
-        capture_output=True,
+def _macro_path(system: System) -> str:
+    """The macro files that this rpm reads, then the system's, and then ours."""
+    settings = rpm_output("--showrc", configuration=system.configuration).splitlines()
+    (line,) = (line for line in settings if line.startswith("Macro path:"))
+    ours = [TREE / "macros.d" / "macros.venv", TREE / "rpm_plugin" / "fileattrs" / "*.attr"]
+    return ":".join([shlex.split(line)[2], *map(str, [*system.macros, *ours])])
+
+
+def rpm_output(*words: str, configuration: str = "") -> str:
+    """What the tested rpm says."""
+    done = subprocess.run(
+        [RpmTools.from_environment().rpm, *words],
+        env=_environment(configuration),
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    (line,) = (line for line in answer.stdout.splitlines() if line.startswith("Macro path:"))
-    ours = [TREE / "macros.d" / "macros.venv", TREE / "rpm_plugin" / "fileattrs" / "*.attr"]
-    return ":".join([shlex.split(line)[2], *map(str, ours)])
+    return done.stdout
+
+
+def _environment(configuration: str) -> dict[str, str]:
+    own = {"RPM_CONFIGDIR": configuration} if configuration else {}
+    return {**os.environ, **RpmTools.from_environment().environment, **own}

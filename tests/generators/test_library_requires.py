@@ -6,10 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.generators.conftest import Build, Built
+from tests.generators.conftest import Build, Built, rpm_output
 from tests.generators.specs import PATH, sources, spec
 from tests.generators.test_declared_dependencies import DECLARE, declaring
-from tests.host import RpmTools
 from tests.host.binaries import SYSTEM_LIBRARY, VENDORED, native_wheels
 from tests.host.wheels import make_wheel
 
@@ -19,14 +18,9 @@ SHAPES = ["%venv_install", "%venv_declare"]
 @pytest.fixture(autouse=True)
 def elfdeps() -> None:
     """Some builds of rpm, those without libelf, have an elfdeps that says nothing."""
-    tools = RpmTools.from_environment()
-    directory = tools.configdir or _output(tools.rpm, "--eval", "%{_rpmconfigdir}").strip()
-    if not _output(f"{directory}/elfdeps", "--help"):
+    command = f"{rpm_output('--eval', '%{_rpmconfigdir}').strip()}/elfdeps"
+    if not subprocess.run([command, "--help"], stdout=subprocess.PIPE, check=True).stdout:
         pytest.skip("needs an rpm that was built with libelf")
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def _build(build: Build, shape: str, *wheels: object, lines: str = "") -> Built:

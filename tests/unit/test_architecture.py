@@ -35,7 +35,7 @@ ROWS = (
     ("stages", "trees.* state"),
     ("plan", "plan bom"),
     ("facts", "survey system.occupancy choose building.payload building.gather"),
-    ("apply", "apply building.buildroot building.prebuilt"),
+    ("apply", "apply building.buildroot building.prebuilt building.passes"),
     ("verbs", "verbs.*"),
     ("command", "cli __main__"),
 )

@@ -84,7 +84,7 @@ def test_a_tree_is_asked_about_without_following_links(tmp_path: Path) -> None:
     (tree / "text").write_text("text")
     (tree / "link.so").symlink_to("lib.so")
     (tree / "elsewhere").symlink_to(tmp_path)
-    libraries.of_tree(elfdeps(tmp_path), tree)
+    libraries.of_trees(elfdeps(tmp_path), [tree])
     assert seen(tmp_path) == [(f"{stat.S_IMODE((tree / 'lib.so').stat().st_mode):o}", "lib.so")]
 
 

@@ -64,9 +64,12 @@ def of_wheels(elfdeps: str, wheels: Iterable[Path]) -> Linkage:
     return found
 
 
-def of_tree(elfdeps: str, tree: Path) -> Linkage:
-    """What the binaries below a directory ask and bring. Links are not followed."""
-    return _linkage(elfdeps, list(_binaries(tree)), str(tree))
+def of_trees(elfdeps: str, trees: Iterable[Path]) -> Linkage:
+    """What the binaries below directories ask and bring. Links are not followed."""
+    found = Linkage()
+    for tree in trees:
+        found |= _linkage(elfdeps, list(_binaries(tree)), str(tree))
+    return found
 
 
 def _binaries(tree: Path) -> Iterator[Path]:

@@ -20,6 +20,7 @@ from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock
 from rpm_venv.paths import Layout
 from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter, inspect
+from rpm_venv.wheels import packaged
 from rpm_venv.wheels.wheel import WheelName
 
 
@@ -125,6 +126,15 @@ def chosen_wheels(layout: Layout, payload: Payload) -> list[Path]:
     places = payload.declaration.wheels
     at_hand = fetch.at_hand(layout, payload.entries, payload.interpreter, places, stored=False)
     return [found.source.path for found in at_hand.found if found.source]
+
+
+def trees(layout: Layout, declaration: Declaration) -> list[Path]:
+    """The directories of the buildroot that have wheels unpacked: objects, or a generation."""
+    found = [packaged.directory(layout, digest) for digest in declaration.packaged]
+    if declaration.generation:
+        target = layout.generation_target(declaration.path, declaration.generation)
+        found.append(layout.real(target))
+    return found
 
 
 def problems(layout: Layout, payload: Payload, allowed: Collection[str]) -> list[Problem]:

@@ -1,8 +1,9 @@
 """``rpm-venv deps``: rpmbuild's view of a package that declares environments.
 
 ``--provides``, ``--requires`` and ``--conflicts`` are the dependency generator: locks' names come
-on stdin, dependencies go to stdout. ``--check`` runs after %install and fails the build where a
-declaration and the buildroot disagree. The macros pass every declaration of the spec file.
+on stdin, dependencies go to stdout. ``--set-aside`` and ``--check`` run around rpm's passes over
+the buildroot; the latter fails the build where a declaration and the buildroot disagree. The macros
+pass every declaration of the spec file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from rpm_venv.building import buildroot, dependencies, libraries, payload
+from rpm_venv.building import buildroot, dependencies, libraries, passes, payload
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.paths import Layout, declared_at
@@ -43,7 +44,7 @@ class Declared:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
-    for name in ("check", "provides", "requires", "conflicts"):
+    for name in ("set-aside", "check", "provides", "requires", "conflicts"):
         what.add_argument(f"--{name}", dest="what", action="store_const", const=name)
     parser.add_argument("--buildroot", metavar="DIR", required=True, help="rpm's %%{buildroot}")
     parser.add_argument("--owner", metavar="NAME", help="the package that ships the lock")
@@ -80,7 +81,11 @@ def _declared(parser_class: type[argparse.ArgumentParser], text: str) -> Declare
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Dependencies on stdout, or what is wrong with the buildroot."""
     layout = Layout(context.layout.real(os.path.abspath(args.buildroot)))
+    if args.what == "set-aside":
+        passes.set_aside(layout)
+        return Report()
     if args.what == "check":
+        passes.put_back(layout)
         return _check(layout, args.declared, args.placeholders)
     shipped = set(_names_on_stdin(layout))
     found = [one for one in args.declared if one.declaration.lock in shipped]
@@ -135,8 +140,9 @@ def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -
         return dependencies.provides(declaration.path, shipped.entries)
     lines = dependencies.requires(declaration, shipped.lock.requires_python, shipped.minors())
     if args.elfdeps:
-        wheels = payload.chosen_wheels(layout, shipped)
-        lines += libraries.of_wheels(args.elfdeps, wheels).missing()
+        wheels, trees = payload.chosen_wheels(layout, shipped), payload.trees(layout, declaration)
+        linkage = libraries.of_wheels(args.elfdeps, wheels)
+        lines += (linkage | libraries.of_trees(args.elfdeps, trees)).missing()
     return lines
 
 

@@ -1,0 +1,101 @@
+"""What a package ships of environments comes out of the build as it was put in, whatever the
+distribution does to buildroots; the rest of the package is the distribution's."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from rpm_venv.system.declared import LEVELS
+from tests.generators.conftest import Build, Built
+from tests.generators.specs import PATH, sources
+from tests.host.binaries import native_wheels
+from tests.host.wheels import make_wheel
+
+#: What passes change, complain of, or draw dependencies from.
+AWKWARD = make_wheel(
+    "awkward",
+    files={
+        "awkward/__init__.py": "def main():\n    print('awkward')\n",
+        "awkward/not_python_3.py": "print 'no'\n",
+        "awkward/run.pl": "#!/usr/local/bin/perl\nuse Awkward::Module;\n",
+        "awkward/share/man/man1/awkward.1": ".TH awkward 1\n",
+        "awkward/plugin.la": "dlname='plugin.so'\n",
+        "awkward/static.a": "!<arch>\n",
+    },
+    scripts={"awkward": "awkward:main"},
+    data={"scripts/awkward-tool": "#!python\nprint('tool')\n"},
+    executable=["awkward/run.pl"],
+)
+SCRIPT = "#!/usr/bin/env python3\nprint('own')\n"
+SOURCES = {"own": SCRIPT, **sources(*native_wheels(), AWKWARD)}
+DECLARE = "%venv_declare -b {} -r %{{_sourcedir}}/requirements.txt -w %{{_sourcedir}}/wheels -o {}"
+
+#: An environment, and a script and a program that are the package's own.
+SPEC = """\
+Name: app1
+Version: 1.0
+Release: 1
+Summary: Test
+License: MIT
+{preamble}
+%description
+Test.
+
+# Newer versions of rpm make this package by themselves.
+%{{!?__debug_package:%{{debug_package}}}}
+
+%prep
+%setup -c -T -n app1
+echo 'int main(void) {{ return 0; }}' >program.c
+
+%install
+install -D %{{_sourcedir}}/own %{{buildroot}}/usr/bin/own
+gcc -g -Wl,--build-id=sha1 -o %{{buildroot}}/usr/bin/program program.c
+sha256sum %{{buildroot}}/usr/bin/program >%{{_topdir}}/program
+{declare}
+cd %{{buildroot}}
+find usr -path '*/rpm-venv/*' -type f -exec sha256sum {{}} + >%{{_topdir}}/before
+
+%files -f %{{venv_files}}
+/usr/bin/own
+/usr/bin/program
+"""
+
+
+def digests(built: Built) -> dict[str, str]:
+    """The sha256 of every file of the package, by its path."""
+    rows = built.query("--qf", "[%{FILENAMES} %{FILEDIGESTS}\\n]")
+    return {name: digest for name, digest in (row.split(" ") for row in rows) if digest}
+
+
+def listed(file: Path) -> dict[str, str]:
+    """The same, of the buildroot before the passes."""
+    rows = (line.split(None, 1) for line in file.read_text().splitlines())
+    return {f"/{name}": digest for digest, name in rows}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_our_files_are_untouched_and_the_rest_is_not(
+    build_under_passes: Build, tmp_path: Path, level: str
+) -> None:
+    exclude = "%global __requires_exclude_from ^/nowhere/.*\\\\.so$"
+    text = SPEC.format(preamble=exclude, declare=DECLARE.format(level, PATH))
+    built = build_under_passes(text, SOURCES)
+    assert built.code == 0, built.output
+    found = digests(built)
+    ours = {name: digest for name, digest in found.items() if "/rpm-venv/" in name}
+    assert ours == listed(tmp_path / "before")
+    assert found["/usr/bin/own"] != hashlib.sha256(SCRIPT.encode()).hexdigest()
+    (program,) = listed(tmp_path / "program").values()
+    assert found["/usr/bin/program"] != program
+    debuginfo = built.query("-l", name="app1-debuginfo")
+    assert any("program" in path for path in debuginfo)
+    assert not [path for path in debuginfo if "rpm-venv" in path or "native" in path]
+    asked = "\n".join(built.query("--requires") + built.query("--provides"))
+    assert "libc.so.6" in asked
+    for foreign in ("libvendored", "libbeside", "perl", "Awkward", "rpm-venv/"):
+        assert foreign not in asked
+    assert not list((tmp_path / "BUILDROOT").glob("*.venv-aside"))
