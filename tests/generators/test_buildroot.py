@@ -195,3 +195,21 @@ def test_scriptlets_in_a_file_of_their_own(build: Build) -> None:
     built = build(text, {**sources(make_wheel("alpha")), "post.inc": included})
     assert listed(built)[:1] == ["g"]
     assert f"venv({PATH})" in built.query("--provides")
+
+
+OWN_POST = """\
+%define __spec_install_post \\
+    %{__arch_install_post}\\
+    %{__os_install_post}\\
+    echo "own 100%% a.b" | sed 's/a\\\\.b/step/'\\
+%{nil}
+"""
+
+
+def test_what_an_author_has_made_of_the_end_of_install_is_kept(build: Build) -> None:
+    built = build(spec(preamble=OWN_POST), sources(make_wheel("alpha")))
+    assert built.code == 0, built.output
+    output = built.output
+    assert "own 100% step" in output.splitlines()
+    places = [output.index(text) for text in ("deps --set-aside", "own 100% step", "deps --check")]
+    assert places == sorted(places)
