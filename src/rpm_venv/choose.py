@@ -3,41 +3,110 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import FetchError, Problem
 from rpm_venv.fetching import fetch
-from rpm_venv.fetching.fetch import Found
+from rpm_venv.fetching.fetch import AtHand, Found
+from rpm_venv.locks import amendments
 from rpm_venv.locks import lock as locks
+from rpm_venv.locks.amended import Amendment, refuse_broken
+from rpm_venv.locks.amendments import Amended
+from rpm_venv.locks.locked import Entry
+from rpm_venv.paths import Layout
 from rpm_venv.plan import Wish
 from rpm_venv.report import Context
+from rpm_venv.system import amendments as administrator
 from rpm_venv.system import files
 
 
-@contextlib.contextmanager
-def wheels(context: Context, wish: Wish, lock: bytes) -> Iterator[tuple[Found, ...]]:
-    """A wheel for every entry of the lock that holds; fetched ones exist inside the block alone.
+@dataclass(frozen=True)
+class Choice:
+    """A wheel for every distribution, and what came of the administrator's amendments."""
 
-    ``LockError`` and ``FetchError`` say everything that is wrong, or missing.
+    wheels: tuple[Found, ...]
+    amended: Amended
+
+
+@contextlib.contextmanager
+def wheels(
+    context: Context, wish: Wish, lock: bytes, refused: Mapping[Amendment, str] | None = None
+) -> Iterator[Choice]:
+    """A wheel for every entry of the amended lock; fetched ones exist inside the block alone.
+
+    ``refused`` are amendments that did not fit. One whose wheel is not to be had joins them; where
+    that is a wheel of the lock, ``LockError`` and ``FetchError`` say everything that is wrong, or
+    missing.
     """
     layout, declaration = context.layout, wish.declaration
     parsed = locks.parse(lock, declaration.lock)
     entries = locks.select(parsed, wish.interpreter.markers, declaration.extras, declaration.groups)
-    at_hand = fetch.at_hand(
-        layout, entries, wish.interpreter, declaration.wheels, packaged=declaration.packaged
-    )
-    if not at_hand.missing:
-        yield at_hand.found
+    with contextlib.ExitStack() as stack:
+        amended, found = _amended(stack, context, wish, entries, dict(refused or {}))
+        own = [entry for entry in amended.entries if entry.name not in amended.applied]
+        at_hand = _at_hand(layout, wish, own, declaration.wheels)
+        if at_hand.missing and declaration.offline:
+            raise _missing(declaration, [problem for _, problem in at_hand.missing])
+        asked = tuple(entry for entry, _ in at_hand.missing)
+        fetched = stack.enter_context(_fetched(context, wish, asked))
+        yield Choice((*at_hand.found, *found, *fetched), amended)
+
+
+def _amended(
+    stack: contextlib.ExitStack,
+    context: Context,
+    wish: Wish,
+    entries: Sequence[Entry],
+    refused: dict[Amendment, str],
+) -> tuple[Amended, list[Found]]:
+    """The amended entries, and the wheels of those amendments whose wheels are to be had.
+
+    The index is asked also where the package says ``-o``, which is about its own wheels.
+    """
+    layout, declaration = context.layout, wish.declaration
+    lines, path, markers = wish.amendments, declaration.path, wish.interpreter.markers
+    own = {entry.name for entry in entries}
+    fetched: dict[Entry, tuple[Found, ...]] = {}
+    refuse_broken(lines.broken_for(path, own, wish.followed))
+    places = (*administrator.wheels(layout), *declaration.wheels)
+    while True:
+        amended = amendments.amend(entries, lines, path, markers, refused)
+        theirs = [entry for entry in amended.entries if entry.name in amended.applied]
+        at_hand = _at_hand(layout, wish, theirs, places) if theirs else AtHand()
+        found = list(at_hand.found)
+        lacking = False
+        for entry, problem in at_hand.missing:
+            try:
+                if entry not in fetched:
+                    fetched[entry] = stack.enter_context(_fetched(context, wish, (entry,)))
+                found.extend(fetched[entry])
+            except FetchError as error:
+                reason = f"{problem.message}, and {amendments.reason(error)}"
+                refused[amended.applied[entry.name]] = reason
+                lacking = True
+        if not lacking:
+            return amended, found
+
+
+def _at_hand(layout: Layout, wish: Wish, entries: Sequence[Entry], places: Sequence[str]) -> AtHand:
+    packaged = wish.declaration.packaged
+    return fetch.at_hand(layout, entries, wish.interpreter, places, packaged=packaged)
+
+
+@contextlib.contextmanager
+def _fetched(context: Context, wish: Wish, entries: Sequence[Entry]) -> Iterator[tuple[Found, ...]]:
+    """Wheels from the index, inside the block alone."""
+    if not entries:
+        yield ()
         return
-    if declaration.offline:
-        raise _missing(declaration, [problem for _, problem in at_hand.missing])
-    context.progress(f"fetching {len(at_hand.missing)} wheels from the index")
+    layout = context.layout
+    context.progress(f"fetching {len(entries)} wheels from the index")
     files.make_staging(layout)
     staging = files.new_directory(layout.staging, "fetch")
     try:
-        asked = tuple(entry for entry, _ in at_hand.missing)
-        yield (*at_hand.found, *fetch.from_index(layout, asked, wish.interpreter, staging))
+        yield fetch.from_index(layout, entries, wish.interpreter, staging)
     except BaseException:
         with contextlib.suppress(OSError):  # what went wrong first is what there is to say
             files.remove_tree(staging)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rpm_venv import shapes
 from rpm_venv.declaration import Declaration, Package
+from rpm_venv.locks.amended import PENDING, Outcome
 from rpm_venv.paths import declared_at
 from rpm_venv.trees.generation import Live
 
@@ -17,6 +18,8 @@ _SHAPE = {
     **dict.fromkeys(("lock_digest", "inputs", "wanted", "failure", "left"), str),
     "kept": [str],
     "parents": [str],
+    "amended": str,
+    "amendments": [Outcome.SHAPE],
 }
 
 
@@ -29,7 +32,8 @@ class Environment:
     nothing changed, ``failure`` why the last one did not get there ("" when it did). ``left`` is
     the generation that an administrator went back from. ``kept`` are the generations that were
     live, newest first. ``parents`` are the directories above the path
-    that were made for it, deepest first.
+    that were made for it, deepest first. ``amended`` is the digest of the administrator's
+    amendments that concern it, ``outcomes`` what came of each.
     """
 
     declaration: Declaration
@@ -40,6 +44,8 @@ class Environment:
     left: str = ""
     kept: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    amended: str = ""
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def path(self) -> str:
@@ -48,6 +54,11 @@ class Environment:
     @property
     def owner(self) -> Package | None:
         return self.declaration.package
+
+    @property
+    def pending(self) -> tuple[Outcome, ...]:
+        """The amendments that could not be followed."""
+        return tuple(each for each in self.outcomes if each.outcome == PENDING)
 
     @property
     def is_declared(self) -> bool:
@@ -69,6 +80,8 @@ class Environment:
             "left": self.left,
             "kept": list(self.kept),
             "parents": list(self.parents),
+            "amended": self.amended,
+            "amendments": [outcome.to_json() for outcome in self.outcomes],
         }
 
     @classmethod
@@ -86,16 +99,22 @@ class Environment:
             left=data["left"],
             kept=tuple(data["kept"]),
             parents=tuple(data["parents"]),
+            amended=data["amended"],
+            outcomes=tuple(map(Outcome.from_json, data["amendments"])),
         )
 
 
 def condition(
-    environment: Environment | None, live: Live, declared: Declaration | None = None
+    environment: Environment | None,
+    live: Live,
+    declared: Declaration | None = None,
+    amended: str | None = None,
 ) -> tuple[str, str]:
     """A word for how an environment stands, and why: ``ok``, ``rolled back``, ``failed``,
     ``pending``, ``missing``, ``replaced`` or ``unknown``. Nothing of its contents is looked at.
 
-    ``declared`` is what an installed package declares for it, if one does.
+    ``declared`` is what an installed package declares for it, if one does; ``amended`` the digest
+    of the amendments that concern it now, where that is known.
     """
     if environment is None:
         if live.kind == "ours":
@@ -113,6 +132,10 @@ def condition(
         return "pending", f"it is not yet what {declared.package or 'its package'} declares"
     if environment.left:
         return "rolled back", f"from generation {environment.left}"
+    if amended is not None and amended != environment.amended:
+        return "pending", "overrides or extras have changed since; run: rpm-venv sync"
+    if environment.pending:
+        return "pending", environment.pending[0].line()
     return "ok", ""
 
 

@@ -15,6 +15,8 @@ from rpm_venv.errors import UsageError
 HOME = PurePosixPath("/usr/lib/rpm-venv")
 SHARE = PurePosixPath("/usr/share/rpm-venv")
 CONFIG = PurePosixPath("/etc/rpm-venv.conf")
+#: The administrator's overrides, extras, and wheels for them.
+AMENDMENTS = PurePosixPath("/etc/rpm-venv")
 
 #: Characters an environment's path may have: what survives rpm's file lists, shebang lines, shell
 #: scriptlets and dependency strings without quoting.

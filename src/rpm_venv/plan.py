@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Union
 
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
+from rpm_venv.locks.amended import NONE as NO_AMENDMENTS
+from rpm_venv.locks.amended import Amendments, Outcome
 from rpm_venv.trees.generation import Generation, Live, name
 
 if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
@@ -124,13 +126,16 @@ class Wish:
     """A declaration with all that it leads to on this machine.
 
     ``keep`` is how many generations stay beside the live one, so that a rollback has somewhere to
-    go (docs/commands.md, "Configuration").
+    go (docs/commands.md, "Configuration"). ``amendments`` are all of this machine,
+    ``followed`` what came of them when the environment was last made.
     """
 
     declaration: Declaration
     lock_digest: str
     interpreter: Interpreter
     keep: int = 1
+    amendments: Amendments = NO_AMENDMENTS
+    followed: tuple[Outcome, ...] = ()
 
     @property
     def inputs(self) -> str:
@@ -149,7 +154,8 @@ class Facts:
 
     ``generations`` are all on disk, ``whole`` those of them with a sound manifest, ``in_use`` those
     that a process runs from. ``missing_parents`` are the directories above the path that are not
-    there, deepest first.
+    there, deepest first. ``names`` are the distributions of the wanted generation, which are looked
+    up where amendments may concern them.
     """
 
     live: Live
@@ -158,6 +164,7 @@ class Facts:
     whole: frozenset[str] = frozenset()
     in_use: frozenset[str] = frozenset()
     missing_parents: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
 
 
 def unchanged(wish: Wish, facts: Facts) -> Environment | None:
@@ -167,8 +174,16 @@ def unchanged(wish: Wish, facts: Facts) -> Environment | None:
         return None
     if facts.live.generation != before.wanted or before.wanted not in facts.whole:
         return None
+    if before.pending or before.amended != wished_amendments(wish.amendments, facts):
+        return None
     kept = before.kept[: 1 + wish.keep]
     return replace(before, declaration=wish.declaration, failure="", kept=kept)
+
+
+def wished_amendments(amendments: Amendments, facts: Facts) -> str:
+    """The digest of the amendments that concern an environment as it is."""
+    before = facts.before
+    return amendments.digest(before.path, facts.names, before.outcomes) if before else ""
 
 
 def errand(declared: Declaration | None, facts: Facts, *, again: bool) -> str:
@@ -183,7 +198,7 @@ def errand(declared: Declaration | None, facts: Facts, *, again: bool) -> str:
         return "remove" if before is not None and before.is_declared else "heal"
     if before is None or before.declaration != declared:
         return "install"
-    if before.left or (again and before.failure):
+    if before.left or (again and (before.failure or before.pending)):
         return "heal"
     return "install"
 
@@ -194,8 +209,10 @@ def refused(declaration: Declaration, facts: Facts, reason: str) -> Environment:
     return replace(before, declaration=declaration, inputs="", failure=reason)
 
 
-def install(wish: Wish, wheels: Sequence[Found], facts: Facts) -> tuple[Step, ...]:
-    """The steps that make the wish come true."""
+def install(
+    wish: Wish, wheels: Sequence[Found], facts: Facts, outcomes: Sequence[Outcome] = ()
+) -> tuple[Step, ...]:
+    """The steps that make the wish come true; ``outcomes`` are what came of each amendment."""
     declaration, interpreter = wish.declaration, wish.interpreter
     chosen = tuple(sorted((wheel.distribution for wheel in wheels), key=lambda each: each.name))
     wanted = name(declaration, interpreter, (wheel.sha256 for wheel in chosen))
@@ -216,7 +233,12 @@ def install(wish: Wish, wheels: Sequence[Found], facts: Facts) -> tuple[Step, ..
             distributions=chosen,
         )
         steps.append(MakeGeneration(generation, declaration, interpreter))
-    after = _after_install(wish, facts, wanted)
+    names = [wheel.name for wheel in chosen]
+    after = replace(
+        _after_install(wish, facts, wanted),
+        amended=wish.amendments.digest(declaration.path, names, outcomes),
+        outcomes=tuple(outcomes),
+    )
     steps.append(WriteState(after))
     if facts.live.generation != wanted:
         steps.append(Switch(declaration.path, wanted))

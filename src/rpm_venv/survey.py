@@ -16,12 +16,16 @@ from pathlib import PurePosixPath
 
 from rpm_venv import state
 from rpm_venv.declaration import Declaration
+from rpm_venv.environment import Environment, condition
 from rpm_venv.errors import LockError, VenvError
+from rpm_venv.locks.amended import NONE, Amendments
 from rpm_venv.locks.locked import MAX_SIZE
 from rpm_venv.paths import Layout
-from rpm_venv.plan import Facts
-from rpm_venv.system import reading, trust
+from rpm_venv.plan import Facts, wished_amendments
+from rpm_venv.system import amendments as administrator
+from rpm_venv.system import declared, reading, trust
 from rpm_venv.trees import generations
+from rpm_venv.trees.generation import Live
 from rpm_venv.trees.manifest import Finding, Path, compare
 from rpm_venv.wheels import store
 
@@ -105,6 +109,35 @@ def lock(layout: Layout, declaration: Declaration) -> bytes:
             subject=declaration.lock,
             hint="is it in the package's %files?",
         ) from error
+
+
+def amendments(layout: Layout) -> Amendments:
+    """The administrator's overrides and extras; what is wrong with a file is said in it."""
+    texts = administrator.read(layout)
+    if not texts:
+        return NONE
+    from rpm_venv.locks import amendments as lines  # parses; most machines have none
+
+    return lines.parse(texts)
+
+
+def with_names(facts: Facts, layout: Layout, path: str, amendments: Amendments) -> Facts:
+    """The facts, and the names of what is in the wanted generation, where amendments ask for it."""
+    before = facts.before
+    if before is None or not (amendments or before.amended):
+        return facts
+    generation = generations.read(layout, path, before.wanted)
+    names = (wheel.name for wheel in generation.distributions) if generation else ()
+    return replace(facts, names=frozenset(names))
+
+
+def standing(
+    layout: Layout, path: str, environment: Environment | None, live: Live, amendments: Amendments
+) -> tuple[str, str]:
+    """A word for how an environment stands, and why (``environment.condition``)."""
+    seen = with_names(Facts(live, environment), layout, path, amendments)
+    amended = wished_amendments(amendments, seen)
+    return condition(environment, live, declared.read(layout, path), amended)
 
 
 def with_processes(facts: Facts, layout: Layout, path: str) -> Facts:

@@ -13,29 +13,34 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "rpm_venv"
 #: Every module, from the types at the bottom to the command line. A module imports only modules of
 #: rows below its own; docs/architecture.md tells what the rows are.
 ROWS = (
-    ("types", "errors paths shapes report declaration trees.manifest locks.locked wheels.objects"),
+    (
+        "types",
+        "errors paths shapes report declaration trees.manifest locks.locked locks.amended "
+        "wheels.objects",
+    ),
     ("confined", "confined.*"),
     ("wheels", "wheels.wheel wheels.stream"),
     ("advisories", "advisories.*"),
     ("trust", "system.trust system.reading"),
     (
         "edges",
-        "system.configuration system.declared system.files system.interpreter system.rpmdb "
-        "system.sandbox system.sealed",
+        "system.amendments system.configuration system.declared system.files system.interpreter "
+        "system.rpmdb system.sandbox system.sealed",
     ),
     ("sharing", "system.sharing"),
     ("locks", "locks.requirements locks.pylock locks.lock"),
     (
         "knowledge",
         "trees.generation environment locks.resolve locks.built locks.exact locks.own "
-        "building.dependencies building.libraries building.source",
+        "locks.amendments locks.fit building.dependencies building.libraries building.source",
     ),
-    ("store", "wheels.unpack wheels.batch wheels.store wheels.packaged"),
+    ("store", "wheels.unpack wheels.batch wheels.store wheels.packaged wheels.needs"),
     ("fetching", "fetching.*"),
     ("stages", "trees.* state"),
     ("plan", "plan bom"),
     ("facts", "survey system.occupancy choose building.payload building.gather"),
     ("apply", "apply building.buildroot building.prebuilt building.passes"),
+    ("amending", "amending"),
     ("verbs", "verbs.*"),
     ("command", "cli __main__"),
 )

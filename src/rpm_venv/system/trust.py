@@ -127,6 +127,11 @@ def _unmapped_uid() -> int:
     return 0 if mapped else overflow
 
 
+def everybody_runs(program: Path) -> bool:
+    """Whether a stranger can start a program: it and every directory above it are for all."""
+    return all(os.stat(place).st_mode & 0o001 for place in (program, *program.parents))
+
+
 def program_problem(path: Path, root: Path) -> str:
     """Why root had better not run the program at a real path, or the empty string.
 

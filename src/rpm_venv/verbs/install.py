@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rpm_venv import apply, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, first_line
+from rpm_venv.locks.amended import Amendment, broken
+from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
 from rpm_venv.system import configuration, interpreter, occupancy
 from rpm_venv.verbs import options
@@ -26,10 +28,17 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     declaration = made(context.layout, args)
     with apply.exclusive(context.layout):
         try:
-            return install(context, declaration)
+            report = install(context, declaration)
         except VenvError as error:
             package = f" ({declaration.package})" if declaration.package else ""
             raise error.within(f"{declaration.path}{package}") from error
+    return replace(report, talk=(*warnings(context.layout), *report.talk))
+
+
+def warnings(layout: Layout) -> Iterator[str]:
+    """A line for each file of overrides or extras that is wrong."""
+    for file in survey.amendments(layout).broken:
+        yield f"warning: {broken(file).line()}"
 
 
 def install(context: Context, declaration: Declaration, known: plan.Facts | None = None) -> Report:
@@ -47,7 +56,11 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
         lock = survey.lock(layout, declaration)
         digest = hashlib.sha256(lock).hexdigest()
         python = interpreter.inspect(layout, declaration.python)
-        wish = plan.Wish(declaration, digest, python, configuration.read(layout).keep)
+        lines = survey.amendments(layout)
+        facts = survey.with_names(facts, layout, declaration.path, lines)
+        followed = facts.before.outcomes if facts.before else ()
+        keep = configuration.read(layout).keep
+        wish = plan.Wish(declaration, digest, python, keep, lines, followed)
         same = plan.unchanged(wish, facts)
         if same is not None:
             if same != facts.before:
@@ -59,28 +72,52 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
             return _report(declaration, same.wanted, changed=False, talk=said)
         steps, said = _make(context, wish, lock, facts)
     after = next(step.environment for step in steps if isinstance(step, plan.WriteState))
-    return _report(declaration, after.wanted, changed=True, talk=said)
+    unfollowed = tuple(f"{declaration.path}: {each.line()}" for each in after.pending)
+    failed = facts.before is None or bool(facts.before.failure)
+    changed = failed or any(not isinstance(step, plan.WriteState) for step in steps)
+    return _report(declaration, after.wanted, changed=changed, talk=(*said, *unfollowed))
 
 
 def _make(
     context: Context, wish: plan.Wish, lock: bytes, facts: plan.Facts
 ) -> tuple[tuple[plan.Step, ...], tuple[str, ...]]:
     """The steps that made the wish come true, and what there is to say of them."""
-    from rpm_venv import choose  # what reads locks and wheels is much, and not always needed
+    facts = survey.with_processes(facts, context.layout, wish.declaration.path)
+    said: tuple[str, ...] = ()
+    refused: dict[Amendment, str] = {}
+    while True:
+        steps, more, misfits = _try(context, wish, lock, facts, refused)
+        said = (*said, *more)
+        if not misfits:
+            return steps, said
+        refused.update(misfits)
+
+
+def _try(
+    context: Context,
+    wish: plan.Wish,
+    lock: bytes,
+    facts: plan.Facts,
+    refused: Mapping[Amendment, str],
+) -> tuple[tuple[plan.Step, ...], tuple[str, ...], Mapping[Amendment, str]]:
+    """As ``_make``, without these amendments; and those that do not fit: all is as it was then."""
+    from rpm_venv import amending, choose  # what reads locks and wheels is much, and seldom needed
 
     done = False
     try:
-        with choose.wheels(context, wish, lock) as chosen:
-            facts = survey.with_processes(facts, context.layout, wish.declaration.path)
-            steps = plan.install(wish, chosen, facts)
-            said = apply.apply(context, steps)
-            done = True
+        with choose.wheels(context, wish, lock, refused) as choice:
+            outcomes = choice.amended.outcomes
+            steps = plan.install(wish, choice.wheels, facts, outcomes)
+            said, misfits = amending.prepare(context, wish, choice, steps)
+            if not misfits:
+                said = (*said, *apply.apply(context, amending.left(steps, choice)))
+                done = True
     except OSError as error:
         if not done:
             raise
         # The fetched wheels are in the staging directory still: the next call clears it.
         said = (*said, f"{apply.LEFT}: {error}")
-    return steps, said
+    return steps, said, misfits
 
 
 @contextlib.contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rpm_venv import state
-from rpm_venv.environment import condition
+from rpm_venv import state, survey
 from rpm_venv.errors import VenvError
+from rpm_venv.locks.amended import Amendments
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
 from rpm_venv.system import declared
@@ -24,18 +24,22 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """List; nothing of the environments' contents is looked at (that is ``verify``)."""
     del args
     paths = {*declared.paths(context.layout), *state.paths(context.layout)}
-    rows = [_row(context.layout, path) for path in sorted(paths)]
+    lines = survey.amendments(context.layout)
+    rows = [_row(context.layout, path, lines) for path in sorted(paths)]
     return Report(data={"environments": rows}, text=_table(rows))
 
 
-def _row(layout: Layout, path: str) -> dict[str, Any]:
+def _row(layout: Layout, path: str, lines: Amendments) -> dict[str, Any]:
     live = generations.live(layout, path)
     generation = generations.read(layout, path, live.generation) if live.generation else None
     package = ""
+    outcomes: list[dict[str, Any]] = []
     try:
         environment = state.read(layout, path)
-        word, reason = condition(environment, live, declared.read(layout, path))
-        package = str(environment.owner or "") if environment else ""
+        word, reason = survey.standing(layout, path, environment, live, lines)
+        if environment:
+            package = str(environment.owner or "")
+            outcomes = [outcome.to_json() for outcome in environment.outcomes]
     except VenvError as error:
         word, reason = "damaged", error.message
     return {
@@ -46,6 +50,7 @@ def _row(layout: Layout, path: str) -> dict[str, Any]:
         "generation": live.generation,
         "condition": word,
         "reason": reason,
+        "amendments": outcomes,
     }
 
 

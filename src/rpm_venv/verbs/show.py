@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rpm_venv import state
-from rpm_venv.environment import Environment, condition
+from rpm_venv import state, survey
+from rpm_venv.environment import Environment
 from rpm_venv.errors import VenvError
+from rpm_venv.locks.amended import APPLIED, EXTRA, OVERRIDE, Outcome
 from rpm_venv.paths import environment_path
 from rpm_venv.report import Context, Report
-from rpm_venv.system import declared
 from rpm_venv.trees import generations
-from rpm_venv.trees.generation import Generation
+from rpm_venv.trees.generation import Distribution, Generation
 from rpm_venv.verbs import options
 
 
@@ -31,13 +31,15 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             "there is no environment at this path", subject=path, hint="see: rpm-venv list"
         )
     generation = generations.read(layout, path, live.generation) if live.generation else None
-    word, reason = condition(environment, live, declared.read(layout, path))
+    lines = survey.amendments(layout)
+    word, reason = survey.standing(layout, path, environment, live, lines)
     data: dict[str, Any] = {
         "path": path,
         "condition": word,
         "reason": reason,
         **_asked(environment),
-        **_made(generation),
+        **_made(generation, environment),
+        "amendments": _amendments(generation, environment),
         "generations": [
             {"name": name, "live": name == live.generation}
             for name in generations.names(layout, path)
@@ -61,7 +63,27 @@ def _asked(environment: Environment | None) -> dict[str, Any]:
     }
 
 
-def _made(generation: Generation | None) -> dict[str, Any]:
+def _amendments(
+    generation: Generation | None, environment: Environment | None
+) -> list[dict[str, Any]]:
+    """What came of each override and extra; what a rollback has left behind is not in effect."""
+    there = {(each.name, each.version) for each in generation.distributions} if generation else ()
+    return [
+        outcome.to_json()
+        for outcome in (environment.outcomes if environment else ())
+        if outcome.outcome != APPLIED or (outcome.name, outcome.version) in there
+    ]
+
+
+def _origin(wheel: Distribution, environment: Environment | None) -> dict[str, str]:
+    """For a distribution that is not the lock's own: the file it is from, and what the lock has."""
+    for each in environment.outcomes if environment else ():
+        if (each.name, each.version, each.outcome) == (wheel.name, wheel.version, APPLIED):
+            return {each.kind: each.file, "locked": each.was}
+    return {}
+
+
+def _made(generation: Generation | None, environment: Environment | None) -> dict[str, Any]:
     if generation is None:
         return {"generation": "", "distributions": []}
     return {
@@ -69,7 +91,9 @@ def _made(generation: Generation | None) -> dict[str, Any]:
         "python": generation.python,
         "system_site": generation.system_site,
         "notes": list(generation.notes),
-        "distributions": [wheel.__dict__ for wheel in generation.distributions],
+        "distributions": [
+            {**wheel.__dict__, **_origin(wheel, environment)} for wheel in generation.distributions
+        ],
     }
 
 
@@ -92,4 +116,8 @@ def _text(data: dict[str, Any]) -> tuple[str, ...]:
 def _item(item: dict[str, Any]) -> str:
     if "live" in item:
         return f"{item['name']}{' (live)' if item['live'] else ''}"
-    return f"{item['name']} {item['version']}  {item['filename']}  sha256:{item['sha256']}"
+    if "outcome" in item:
+        return Outcome.from_json(item).line()
+    text = f"{item['name']} {item['version']}  {item['filename']}  sha256:{item['sha256']}"
+    file = item.get(OVERRIDE) or item.get(EXTRA)
+    return f"{text}  from {file}, lock: {item['locked'] or 'none'}" if file else text

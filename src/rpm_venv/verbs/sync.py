@@ -13,10 +13,13 @@ from collections.abc import Iterable, Iterator
 
 from rpm_venv import apply, plan, state, survey
 from rpm_venv.declaration import Declaration
+from rpm_venv.environment import Environment
 from rpm_venv.errors import OccupiedError, VenvError
+from rpm_venv.locks.amended import Amendments, broken
 from rpm_venv.paths import Layout
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared
+from rpm_venv.trees import generations
 from rpm_venv.verbs.install import install
 
 #: What calls: nobody, a trigger that runs for each package, or the one at a transaction's end.
@@ -33,18 +36,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:
-    """Sync; exit 1 and one line for each environment that could not be, the others are."""
+    """Sync; exit 1 and one line for each environment that could not be, the others are.
+
+    By hand, environments that scriptlets made are looked at as well, for what is to be tried again
+    and for amendments; and an amendment that could not be followed is a failure.
+    """
     layout = context.layout
     there = declared.paths(layout)
-    asked = _on_stdin() if args.trigger else there
+    lines = survey.amendments(layout)
+    asked = set(_on_stdin()) if args.trigger else {*there, *_unfinished(layout, there, lines)}
     done: dict[str, str] = {}
-    talk: list[str] = []
+    talk: list[str] = [] if args.trigger else list(_wrong(lines))
     failed: list[str] = []
     for path in sorted({*asked, *_left_behind(layout, there)}):
         try:
             with apply.exclusive(layout):
-                done[path], said = _sync(context, path, again=args.trigger == _TRANSACTION)
+                done[path], said = _sync(context, path, args.trigger)
             talk.extend(said)
+            if not args.trigger and _unfollowed(layout, path, lines, talk):
+                failed.append(path)
         except (VenvError, OSError) as error:
             if args.trigger == _FILE and isinstance(error, OccupiedError):
                 continue  # in an upgrade those files are about to go: the other trigger will see
@@ -55,8 +65,46 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         data={"changed": changed, "failed": failed},
         text=() if args.trigger else tuple(f"{what} {path}" for path, what in changed.items()),
         talk=tuple(talk),
-        exit_code=FAILED if failed else 0,
+        exit_code=FAILED if failed or (lines.broken and not args.trigger) else 0,
     )
+
+
+def _wrong(lines: Amendments) -> Iterator[str]:
+    """What is wrong with the files of overrides and extras."""
+    for file in lines.broken:
+        yield from broken(file).lines()
+
+
+def _unfinished(layout: Layout, there: Iterable[str], lines: Amendments) -> Iterator[str]:
+    """Environments of scriptlets where something is to be tried again, or an amendment is new."""
+    for path in set(state.paths(layout)).difference(there):
+        try:
+            known = state.read(layout, path)
+        except VenvError:
+            continue  # list and verify say so
+        if known is None or known.is_declared:
+            continue
+        if known.failure or known.pending or _is_behind(layout, known, lines):
+            yield path
+
+
+def _is_behind(layout: Layout, known: Environment, lines: Amendments) -> bool:
+    """Whether other amendments concern an environment now than when it was made."""
+    facts = plan.Facts(generations.live(layout, known.path), known)
+    facts = survey.with_names(facts, layout, known.path, lines)
+    return plan.wished_amendments(lines, facts) != known.amended
+
+
+def _unfollowed(layout: Layout, path: str, lines: Amendments, talk: list[str]) -> bool:
+    """Whether an environment is without amendments that concern it; what was not said is said."""
+    known = state.read(layout, path)
+    if known is None:
+        return False
+    if known.left and _is_behind(layout, known, lines):
+        hint = f"go forward with: rpm-venv repair {path}"
+        talk.append(f"{path}: overrides and extras wait, because it is rolled back; {hint}")
+        return True
+    return bool(known.pending)
 
 
 def _on_stdin() -> Iterator[str]:
@@ -78,12 +126,15 @@ def _left_behind(layout: Layout, there: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _sync(context: Context, path: str, *, again: bool) -> tuple[str, tuple[str, ...]]:
+def _sync(context: Context, path: str, trigger: str | None) -> tuple[str, tuple[str, ...]]:
     """Do what there is to do for one environment; a word for it, "" for nothing, and the talk."""
     layout = context.layout
     declaration = declared.read(layout, path)
     facts = survey.facts(layout, path)
-    what = plan.errand(declaration, facts, again=again)
+    before = facts.before
+    if declaration is None and before is not None and not before.is_declared and not trigger:
+        declaration = before.declaration  # of a scriptlet, or made by hand
+    what = plan.errand(declaration, facts, again=trigger == _TRANSACTION)
     if what == "install" and declaration is not None:
         report = install(context, declaration, facts)
         return ("installed" if report.data["changed"] else ""), report.talk

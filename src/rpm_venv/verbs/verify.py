@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rpm_venv import state, survey
-from rpm_venv.environment import SOUND, condition
+from rpm_venv.environment import SOUND
 from rpm_venv.errors import VenvError
+from rpm_venv.locks.amended import Amendments
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FOUND, Context, Report
 from rpm_venv.system import declared
@@ -47,9 +48,10 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     paths = [environment_path(path) for path in args.paths] or list(known)
     found: list[Found] = []
     talk: list[str] = []
+    lines = survey.amendments(layout)
     for path in paths:
         context.progress(f"verifying {path}")
-        here = _verify(layout, path)
+        here = _verify(layout, path, lines)
         found.extend(here)
         if here:
             talk.append(f"{path}: not as installed; {_mend(layout, path, here)}")
@@ -73,24 +75,24 @@ def _mend(layout: Layout, path: str, found: list[Found]) -> str:
     return f"move away what stands there, and {repair}" if "replaced" in kinds else repair
 
 
-def _verify(layout: Layout, path: str) -> list[Found]:
+def _verify(layout: Layout, path: str, lines: Amendments) -> list[Found]:
     for _ in range(_TRIES):
         live = generations.live(layout, path)
-        found = list(_findings(layout, path, live))
+        found = list(_findings(layout, path, live, lines))
         if not found:
             return found
         if generations.live(layout, path) == live:
             break
     with state.still(layout) as alone:  # an install may be between the state and the link
         if alone:
-            found = list(_findings(layout, path, generations.live(layout, path)))
+            found = list(_findings(layout, path, generations.live(layout, path), lines))
     return found
 
 
-def _findings(layout: Layout, path: str, live: Live) -> Iterator[Found]:
+def _findings(layout: Layout, path: str, live: Live, lines: Amendments) -> Iterator[Found]:
     try:
         environment = state.read(layout, path)
-        word, reason = condition(environment, live, declared.read(layout, path))
+        word, reason = survey.standing(layout, path, environment, live, lines)
     except VenvError as error:
         word, reason = "state", error.message
     if word not in SOUND:
