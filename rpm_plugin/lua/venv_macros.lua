@@ -180,6 +180,13 @@ local function append(macro, word, separator)
     return define_global(macro, known == "" and word or known .. separator .. word)
 end
 
+-- The hooks into rpmbuild (venv_passes.lua), and the spec file whose mistakes are said with them.
+local function hook()
+    local file = spec_file.name()
+    return (file and append("__venv_spec_file", "--spec-file '" .. file .. "'", " ") or "")
+        .. passes.hook()
+end
+
 -- A placeholder that nothing lists is no "unpackaged file": PATH need not be known to rpm.
 local function tolerate_unlisted(path)
     local text = append("__venv_unlisted", '-e "   ' .. path .. '"', " ")
@@ -209,7 +216,7 @@ local function declare(name, lock, words, path)
     return append("__venv_declarations", declaration, " ")
         .. append("__venv_locks", escape_for_regex(lock), "|")
         .. place(path)
-        .. passes.hook()
+        .. hook()
 end
 
 local expansions = {}
@@ -318,7 +325,7 @@ function expansions.declare()
     local name = package_name("declare")
     words[#words + 1] = "--package " .. nevra(name) .. rpm.expand(" --bindir %{_bindir} --files ")
         .. rpm.expand("%{venv_files -n " .. name .. "}") .. " " .. path
-    return append("__venv_declared", path, " ") .. passes.hook()
+    return append("__venv_declared", path, " ") .. hook()
         .. rpm.expand("%{__rpm_venv} --root %{buildroot} ") .. table.concat(words, " ")
 end
 

@@ -48,10 +48,21 @@ local function read_header(line)
     return header
 end
 
--- The spec file's lines; nil where they cannot be known. rpm 4.14 does not tell the file's name.
-local function spec_lines()
+-- The spec file's name; rpm 4.14 does not tell it.
+local function spec_name()
     local name = rpm.expand("%{?__file_name}")
-    local file = io.open(name ~= "" and name or rpm.expand("%{_specdir}/%{name}.spec"))
+    return name ~= "" and name or rpm.expand("%{_specdir}/%{name}.spec")
+end
+
+-- The same for a line of a build script; nil where that would have to quote it.
+local function plain_name()
+    local name = spec_name()
+    return name:match("^/[%w._+@~^:=,/ -]+$")
+end
+
+-- The spec file's lines; nil where they cannot be known.
+local function spec_lines()
+    local file = io.open(spec_name())
     if not file then
         return nil
     end
@@ -227,6 +238,7 @@ local function tags(name)
 end
 
 return {
+    name = plain_name,
     -- The scriptlet that the call of %venv_MACRO with this argument stands in: its package, program.
     scriptlet = scriptlet,
     scriptlet_of = scriptlet_of,

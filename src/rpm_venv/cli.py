@@ -37,6 +37,7 @@ VERBS = {
     "lock": "resolve requirements to an exact lock",
     "wheel": "build the wheel of a source tree, offline (for rpmbuild)",
     "declare": "put a declaration and its wheels into a buildroot (for rpmbuild)",
+    "lint": "say what mistakes a spec file makes with virtual environments",
     "deps": "write the dependencies of a package that declares environments (for rpmbuild)",
     "advisories": "make the database of 'audit' from downloaded records (for rpmbuild)",
 }

@@ -37,6 +37,7 @@ def spec(
         "Summary: Test",
         "License: MIT",
         "BuildArch: noarch",
+        "BuildRequires: venv-rpm-macros",
         preamble,
     ]
     body = (f"\n{name}\n{text}\n" for name, text in texts.items() if text is not None)

@@ -41,6 +41,7 @@ ROWS = (
     ("facts", "survey system.occupancy choose building.payload building.gather"),
     ("apply", "apply building.buildroot building.prebuilt building.passes"),
     ("amending", "amending"),
+    ("linting", "linting.*"),
     ("verbs", "verbs.*"),
     ("command", "cli __main__"),
 )

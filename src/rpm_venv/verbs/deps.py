@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from rpm_venv.building import buildroot, dependencies, libraries, passes, payload
 from rpm_venv.declaration import Declaration
-from rpm_venv.errors import Problem, VenvError
+from rpm_venv.errors import Problem, UsageError, VenvError
+from rpm_venv.linting import mistakes, spec_file
 from rpm_venv.paths import Layout, declared_at
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared
@@ -61,6 +62,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a declaration, in the options of install; repeatable",
     )
     parser.add_argument(
+        "--spec-file", metavar="FILE", help="say what lint finds in this spec file as well"
+    )
+    parser.add_argument(
         "--placeholder",
         dest="placeholders",
         metavar="PATH",
@@ -86,7 +90,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         return Report()
     if args.what == "check":
         passes.put_back(layout)
-        return _check(layout, args.declared, args.placeholders)
+        return _check(layout, args)
     shipped = set(_names_on_stdin(layout))
     found = [one for one in args.declared if one.declaration.lock in shipped]
     found += _shipped_declarations(layout, shipped)
@@ -146,9 +150,10 @@ def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -
     return lines
 
 
-def _check(layout: Layout, found: Sequence[Declared], placeholders: Sequence[str]) -> Report:
+def _check(layout: Layout, args: argparse.Namespace) -> Report:
+    found: Sequence[Declared] = args.declared
     payloads: list[tuple[Declared, payload.Payload]] = []
-    problems: list[Problem] = []
+    problems, warnings = _lint(args.spec_file)
     for one in found:
         problems += _at(one, payload.placeholder_problem(layout, one.declaration.path))
         try:
@@ -160,9 +165,24 @@ def _check(layout: Layout, found: Sequence[Declared], placeholders: Sequence[str
         problems += _at(one, payload.problems(layout, shipped, allowed))
     if problems:
         raise VenvError("the buildroot is not what the macros declare", problems=problems)
-    for path in placeholders:
+    for path in args.placeholders:
         buildroot.place(layout, path)
-    return Report(data={"declared": [one.declaration.to_json() for one in found]})
+    return Report(data={"declared": [one.declaration.to_json() for one in found]}, talk=warnings)
+
+
+def _lint(file: str | None) -> tuple[list[Problem], tuple[str, ...]]:
+    """What lint finds: the mistakes that no package may be built with, and lines for the others.
+
+    4.14 does not tell which file it builds from; one that is not there is not read.
+    """
+    try:
+        text = spec_file.read(file) if file else ""
+    except UsageError:
+        return [], ()
+    name = os.path.basename(file or "")
+    found = mistakes.find(text)
+    fatal = [Problem(f.reason, f"{name}:{f.line}", f.mend) for f in found if f.is_fatal]
+    return fatal, tuple(f"warning: {f.at(name)}" for f in found if not f.is_fatal)
 
 
 def _at(one: Declared, problems: Sequence[Problem]) -> list[Problem]:

@@ -1,0 +1,299 @@
+"""What a spec file does with virtual environments: makes, fills and removes them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from rpm_venv.linting.commands import Command, commands
+from rpm_venv.linting.expansion import Macros
+from rpm_venv.linting.spec_file import SCRIPTLETS, Line, Section, SpecFile
+
+#: Every macro of macros.d/macros.venv, without its prefix.
+MACROS = (
+    *("install", "remove", "verify", "check", "declare", "files", "lock", "wheel", "requires"),
+)
+_MACRO = re.compile(rf"(?<!%)%(?:\{{)?venv_({'|'.join(MACROS)})(?![\w:])")
+_CALL = re.compile(rf"\s*%(?:\{{)?venv_({'|'.join(MACROS)})(?!\w)[ \t]*(.*?)\}}?\s*$")
+_TAKES_VALUE = set("rwpxgnbcau")  # the options of our macros that do
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
+_BUILDROOT = re.compile(r"%\{?\??buildroot\}?|\$\{?RPM_BUILD_ROOT\}?")
+_PIP = re.compile(r"pip[\d.]*")
+_PYTHON = re.compile(r"python[\d.]*|%\{?\??_*python3?\}?|pypy[\d.]*")
+_VENV_OPTIONS = ("-p", "--python", "--prompt", "--app-data", "--seeder", "--pip", "--setuptools")
+#: Names that people give to environments, and to nothing else.
+_NAMES = {"venv", ".venv", "virtualenv", ".virtualenv", "penv", "pyvenv"}
+_MAX_TEXT = 4096  # of a word with its variables put in
+
+
+@dataclass(frozen=True)
+class Made:
+    """A virtual environment made by hand: at which path ("" where that is not known)."""
+
+    path: str
+    command: Command
+    section: Section
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A call of pip, or of what does the same: its arguments."""
+
+    arguments: tuple[str, ...]
+    command: Command
+    section: Section
+    python: str  # the interpreter or pip that was called
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A path that is removed with all that is below it."""
+
+    path: str
+    command: Command
+    section: Section
+
+
+@dataclass(frozen=True)
+class Called:
+    """A line with one of our macros: its name, its options, its operands, as they are written."""
+
+    macro: str
+    options: tuple[tuple[str, str], ...]
+    operands: tuple[str, ...]
+    line: Line
+    section: Section
+
+    @property
+    def path(self) -> str:
+        """The environment; "" where there is none."""
+        paths = (word for word in self.operands if word.startswith(("/", "%")))
+        return next(paths, "").rstrip("/")
+
+
+@dataclass(frozen=True)
+class Uses:
+    """All of it, in the order of the spec file."""
+
+    made: tuple[Made, ...]
+    filled: tuple[Filled, ...]
+    removed: tuple[Removed, ...]
+    called: tuple[Called, ...]
+
+    @property
+    def by_hand(self) -> tuple[Made | Filled, ...]:
+        """What makes environments without our macros."""
+        return (*self.made, *self.filled)
+
+    @property
+    def managed(self) -> frozenset[str]:
+        """The environments that our macros manage."""
+        by_macro = {call.path for call in self.called if call.macro in ("install", "declare")}
+        return frozenset(by_macro - {""})
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every environment of the installed system."""
+        made = {without_buildroot(one.path) for one in self.made if is_shipped(one)}
+        return self.managed | frozenset(path for path in made if path.startswith("/"))
+
+
+def is_shipped(one: Made) -> bool:
+    """Whether the environment is one of the installed system, not one that the build uses."""
+    return one.section.name in SCRIPTLETS or _BUILDROOT.search(one.path) is not None
+
+
+def without_buildroot(path: str) -> str:
+    """A path of the build as the installed system has it."""
+    return re.sub("^/+", "/", _BUILDROOT.sub("", path))
+
+
+def read(spec: SpecFile) -> Uses:
+    """What this spec file does with environments."""
+    made: list[Made] = []
+    filled: list[Filled] = []
+    removed: list[Removed] = []
+    called: list[Called] = []
+    for section in spec.sections:
+        calls = _calls(section, spec.macros)
+        called.extend(call for call in calls if not spec.macros.defines(f"venv_{call.macro}"))
+        if section.name not in SCRIPTLETS and section.name not in ("prep", "build", "install"):
+            continue
+        for command, directory in _commands(section, spec.macros):
+            made.extend(Made(path, command, section) for path in _makes(command, directory))
+            filled.extend(_fills(command, section))
+            removed.extend(Removed(p, command, section) for p in _removes(command, directory))
+    return Uses(tuple(made), tuple(filled), tuple(removed), tuple(called))
+
+
+# ---- our macros
+
+
+def _calls(section: Section, macros: Macros) -> Iterator[Called]:
+    for line in section.lines:
+        if line.text.lstrip().startswith("#") or line.text.startswith("%dnl"):
+            continue
+        found = _CALL.match(line.text)
+        if found:
+            options, operands = _arguments(macros.expand(found[2]))
+            yield Called(found[1], options, operands, line, section)
+        elif inside := _MACRO.search(line.text):  # %files -f %{venv_files}, a build's VAR=%{…}
+            yield Called(inside[1], (), (), line, section)
+
+
+def _arguments(text: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    options, operands = [], []
+    words = iter(text.split())
+    for word in words:
+        if re.fullmatch(r"-[a-zA-Z]+", word):
+            value = next(words, "") if word[-1] in _TAKES_VALUE else ""
+            options.append((word[-1], value))
+        elif re.match(r"-[a-zA-Z].", word) and word[1] in _TAKES_VALUE:
+            options.append((word[1], word[2:]))
+        else:
+            operands.append(word)
+    return tuple(options), tuple(operands)
+
+
+def macros_in(text: str) -> list[str]:
+    """The names of our macros that a line calls."""
+    return [] if text.lstrip().startswith("#") else _MACRO.findall(text)
+
+
+# ---- commands
+
+
+def _commands(section: Section, macros: Macros) -> Iterator[tuple[Command, str]]:
+    """The commands of a section with their variables put in, and the directory each runs in."""
+    if section.name in SCRIPTLETS and not section.is_shell_scriptlet:
+        return
+    lines = [Line(line.number, macros.expand(line.text)) for line in section.lines]
+    variables: dict[str, str] = {}
+    directory = "/" if section.name in SCRIPTLETS else ""
+    for command in commands(lines):
+        words = [_with_variables(word, variables) for word in command.words]
+        words = _without_wrappers(_assign(words, variables))
+        if words[:1] in (["cd"], ["pushd"]) and len(words) > 1:
+            directory = _joined(directory, words[-1])
+        if words:
+            yield replace(command, words=tuple(words)), directory
+
+
+def _with_variables(word: str, variables: dict[str, str]) -> str:
+    if "$" not in word:
+        return word
+    text = _VARIABLE.sub(lambda use: variables.get(use[1] or use[2], use[0]), word)
+    return text if len(text) <= _MAX_TEXT else word
+
+
+def _assign(words: list[str], variables: dict[str, str]) -> list[str]:
+    """The words after the assignments before them; those that stand alone last."""
+    if words[0] in ("export", "readonly", "local"):
+        words = words[1:]
+    place = 0
+    while place < len(words) and _ASSIGNMENT.fullmatch(words[place]):
+        place += 1
+    if place == len(words):
+        for word in words:
+            name, _, value = word.partition("=")
+            variables[name] = value
+    return words[place:]
+
+
+_WRAPPERS = {"sudo", "env", "exec", "nice", "command", "runuser", "setpriv", "nohup", "ionice"}
+
+
+def _without_wrappers(words: list[str]) -> list[str]:
+    while words and words[0].rpartition("/")[2] in _WRAPPERS:
+        if any(re.fullmatch(r"-[a-z]*c|--command", word) for word in words):
+            return words  # what it runs is text, and a command of its own
+        rest = words[1:]
+        while rest and (rest[0].startswith("-") or _ASSIGNMENT.fullmatch(rest[0])):
+            rest = rest[2:] if rest[0] in ("-u", "-g", "-n") else rest[1:]
+        words = rest
+    return words[2:] if words[:1] == ["timeout"] else words
+
+
+def _joined(directory: str, path: str) -> str:
+    if path.startswith(("/", "%", "$")):
+        return path.rstrip("/") or "/"
+    return str(PurePosixPath(directory) / path) if directory else ""
+
+
+def _makes(command: Command, directory: str) -> Iterator[str]:
+    words = list(command.words)
+    name = words[0].rpartition("/")[2]
+    if _PYTHON.fullmatch(name) and "-m" in words[:-1]:
+        place = words.index("-m")
+        name, words = words[place + 1], words[place + 1 :]
+    elif name == "uv" and words[1:2] == ["venv"]:
+        name, words = "venv", words[1:]
+    if name not in ("venv", "virtualenv", "pyvenv") and not re.fullmatch(
+        r"(virtualenv|pyvenv)-?[\d.]+", name
+    ):
+        return
+    operands = []
+    rest = iter(words[1:])
+    for word in rest:
+        if word in _VENV_OPTIONS:
+            next(rest, "")
+        elif not word.startswith("-"):
+            operands.append(word)
+    for operand in operands:
+        yield _joined(directory, operand)
+
+
+def _fills(command: Command, section: Section) -> Iterator[Filled]:
+    words = command.words
+    name = words[0].rpartition("/")[2]
+    if _PYTHON.fullmatch(name) and "-m" in words[:-1]:
+        words = words[words.index("-m") + 1 :]
+        name = words[0]
+    elif name == "uv":
+        words = words[1:]
+        name = words[0] if words else ""
+    elif _PYTHON.fullmatch(name) and len(words) > 1 and _PIP.fullmatch(_base(words[1])):
+        words, name = words[1:], "pip"  # python …/bin/pip
+    rest = [word for word in words[1:] if not word.startswith("-")]
+    if _PIP.fullmatch(name) and rest[:1] in (["install"], ["sync"]):
+        place = words.index(rest[0])
+        yield Filled(tuple(words[1:place] + words[place + 1 :]), command, section, command.words[0])
+    elif re.fullmatch(r"easy_install(-[\d.]+)?", name):
+        yield Filled(tuple(words[1:]), command, section, command.words[0])
+
+
+def _base(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def _removes(command: Command, directory: str) -> Iterator[str]:
+    words = command.words
+    if _base(words[0]) != "rm":
+        return
+    options = [word for word in words[1:] if word.startswith("-")]
+    if not any(re.fullmatch(r"-\w*[rR]\w*|--recursive", option) for option in options):
+        return
+    for word in words[1:]:
+        if not word.startswith("-"):
+            yield _joined(directory, re.sub(r"/\*?$", "", word) or "/")
+
+
+def holds(removed: str, paths: Iterable[str]) -> str:
+    """The environment that a removal of this path takes away; "" if none that is known."""
+    for path in sorted(paths):
+        if removed == path or (removed != "/" and path.startswith(removed.rstrip("/") + "/")):
+            return path
+    named = _base(removed) in _NAMES and removed.startswith("/") and not _BUILDROOT.search(removed)
+    return removed if named else ""
+
+
+def is_below(path: str, directories: Sequence[str]) -> str:
+    """The first of these directories that a path is below; "" if none."""
+    for directory in directories:
+        if path == directory or path.startswith(directory + "/"):
+            return directory
+    return ""
