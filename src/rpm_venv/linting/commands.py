@@ -142,6 +142,8 @@ class _Reader:
         elif text == "(" and self._tokens[self._place].text == ")":
             self._place += 1
             self._in_function = True
+        elif text == "(" and self._tokens[self._place].text == "(":
+            self._arithmetic()
         elif text == "(":
             self._open("(")
         elif text == ")":
@@ -151,6 +153,17 @@ class _Reader:
             self._next_pattern()
         else:
             self._end_list()
+
+    def _arithmetic(self) -> None:
+        """Read ``(( … ))`` from its second bracket on, to the end of its list at most."""
+        place = end = self._place + 1
+        while self._tokens[end].kind != "operator":
+            end += 1
+        text = " ".join(token.text for token in self._tokens[place:end])
+        self._place = end
+        if [token.text for token in self._tokens[end : end + 2]] == [")", ")"]:
+            self._place += 2
+        self._after(values.of_arithmetic(text))
 
     def _joined(self, joint: str) -> None:
         if joint == "|":

@@ -300,7 +300,7 @@ def _documents(spec: SpecFile, uses: Uses) -> Iterator[Finding]:
     for section in spec.named("files"):
         for line in section.lines:
             words = spec.macros.expand(line.text).split()
-            if "%doc" not in words:
+            if "%doc" not in words or words[0].startswith("#"):
                 continue
             for word in words:
                 for lock, managed in locks.items():
