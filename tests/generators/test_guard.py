@@ -72,6 +72,13 @@ def test_a_source_package_is_made_without_the_macros(tmp_path: Path) -> None:
     assert code == 0, output
 
 
+def test_a_declaration_fails_without_a_guard(tmp_path: Path) -> None:
+    text = spec({"%install": "%venv_declare -r lock /opt/app1/penv", "%files": "", "%post": ""})
+    code, output, _ = rpmbuild(tmp_path, text, "-bb", "--nodeps")
+    assert code != 0
+    assert "(%install)" in output
+
+
 EXAMPLES = sorted(TREE.glob("examples/*/*.spec"))
 
 
