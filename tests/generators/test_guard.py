@@ -48,7 +48,7 @@ def test_without_a_guard_rpm_ships_the_macro_as_text(tmp_path: Path) -> None:
     """The reason for the guard, and how it is: no error, no warning."""
     code, output, scripts = rpmbuild(tmp_path, bare(), "-bb", "--nodeps")
     assert code == 0, output
-    assert "%venv_install -r /usr/share/app1/requirements.txt" in scripts
+    assert re.search(r"^%venv_install -r /\S+/app1/requirements.txt", scripts, re.MULTILINE)
     assert "warning" not in output
 
 
