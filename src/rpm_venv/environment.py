@@ -61,6 +61,11 @@ class Environment:
         return tuple(each for each in self.outcomes if each.outcome == PENDING)
 
     @property
+    def waits(self) -> bool:
+        """Whether there is something that another try may bring about."""
+        return bool(self.failure or self.pending)
+
+    @property
     def is_declared(self) -> bool:
         """Whether it was asked for by a declaration that a package ships, not by a scriptlet."""
         return self.declaration.lock.startswith(f"{declared_at(self.path)}/")

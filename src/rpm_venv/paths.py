@@ -129,6 +129,11 @@ class Layout:
         return self.home / "staging"
 
     @property
+    def pending(self) -> Path:
+        """A file that is there while an environment waits for another try (a systemd condition)."""
+        return self.home / "pending"
+
+    @property
     def lock_file(self) -> Path:
         return self.home / "lock"
 

@@ -48,11 +48,37 @@ def _damaged(layout: Layout, path: str, reason: object) -> VenvError:
 
 
 def write(layout: Layout, environment: Environment) -> None:
-    """Put the state on disk, durably, old or new."""
+    """Put the state on disk, durably, old or new; and whether anything here is pending."""
     layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if environment.waits:
+        _mark(layout)
     text = json.dumps(environment.to_json(), indent=1, sort_keys=True) + "\n"
     file = layout.state_file(environment.path)
     files.write_atomic(file, text.encode(), 0o644, by=files.make_staging(layout))
+    if not environment.waits:
+        _unmark(layout)
+
+
+def _mark(layout: Layout) -> None:
+    """Have the next start of the system try again. Where that fails, ``list`` still knows."""
+    with contextlib.suppress(OSError):
+        if not layout.pending.exists():
+            files.write_atomic(layout.pending, b"", 0o644, by=files.make_staging(layout))
+
+
+def _unmark(layout: Layout) -> None:
+    """Take the mark away with the last environment that waits. One too many costs one look."""
+    with contextlib.suppress(OSError):
+        if layout.pending.exists() and not any(_waits(layout, path) for path in paths(layout)):
+            layout.pending.unlink()
+
+
+def _waits(layout: Layout, path: str) -> bool:
+    try:
+        known = read(layout, path)
+    except VenvError:
+        return False  # no other try mends that
+    return known is not None and known.waits
 
 
 def forget(layout: Layout, path: str) -> None:
@@ -60,6 +86,7 @@ def forget(layout: Layout, path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         layout.state_file(path).unlink()
         files.fsync_dir(layout.state)
+    _unmark(layout)
 
 
 def paths(layout: Layout) -> tuple[str, ...]:
