@@ -32,6 +32,7 @@ ROWS = (
     (
         "knowledge",
         "trees.generation environment locks.resolve locks.built locks.exact locks.own "
+        "locks.targets locks.project locks.exported locks.uvlock locks.poetrylock locks.carry "
         "locks.amendments locks.fit building.dependencies building.libraries building.source",
     ),
     ("store", "wheels.unpack wheels.batch wheels.store wheels.packaged wheels.needs"),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rpm_venv.errors import LockError, Problem
-from rpm_venv.locks import built, lock, pylock
+from rpm_venv.locks import built, lock, pylock, targets
 from rpm_venv.locks.built import Built
 from rpm_venv.locks.locked import Entry, Lock
 from rpm_venv.system.interpreter import Interpreter
 
+if TYPE_CHECKING:
+    from packaging.markers import Marker
+
 
 def joined(
-    found: Lock, wheels: Sequence[Built], interpreter: Interpreter, as_pylock: bool
+    found: Lock, wheels: Sequence[Built], interpreters: Sequence[Interpreter], as_pylock: bool
 ) -> Lock | None:
     """The lock with these wheels in it; None where it takes a resolver to make it exact.
 
@@ -22,21 +26,23 @@ def joined(
     whole = _with(found, wheels)
     if as_pylock and not all(entry.files or entry.source for entry in whole.entries):
         return None  # a requirements.txt has the hashes of wheels, not their names
-    try:
-        held = lock.select(whole, interpreter.markers)
-        if any(entry.source for entry in whole.entries):
-            everything = (whole.extras, (*whole.groups, *whole.default_groups))
-            lock.select(whole, interpreter.markers, *everything)
-    except LockError:
-        return None
-    problems = list(_missing(wheels, held, interpreter))
+    problems: list[Problem] = []
+    for interpreter in interpreters:
+        try:
+            held = lock.select(whole, interpreter.markers)
+            if any(entry.source for entry in whole.entries):
+                everything = (whole.extras, (*whole.groups, *whole.default_groups))
+                lock.select(whole, interpreter.markers, *everything)
+        except LockError:
+            return None
+        problems += _missing(wheels, held, interpreter)
     if not found.entries and (problems or not wheels):
         return None
     if problems:
         raise LockError(
             "the lock has not all that the added wheels need",
             subject=found.filename,
-            problems=problems,
+            problems=dict.fromkeys(problems),
             hint="lock again from the requirements it was made of, with the same -a",
         )
     return replace(whole, entries=tuple(e for e in whole.entries if not e.source))
@@ -56,14 +62,16 @@ def _missing(
             yield replace(problem, where=wheel.path.name)
 
 
-def answered(
-    entries: Iterable[Entry], found: Lock, wheels: Sequence[Built], interpreter: Interpreter
-) -> Lock:
-    """The lock that a resolver's answer makes, which may not contradict what was locked before."""
-    from packaging.specifiers import SpecifierSet
+def answered(answers: targets.Answers, found: Lock, wheels: Sequence[Built]) -> Lock:
+    """The lock that answers make, which may not contradict what was locked before.
 
+    It has no entry without a wheel or an sdist; what stood in the place of such a one must be among
+    the wheels.
+    """
     conditions = {e.name: e.marker for e in found.entries if pylock.is_conditional(e)}
-    entries = [replace(e, marker=conditions.get(e.name), requires_python=None) for e in entries]
+    entries = targets.merged(
+        [(one, [_plain(e, conditions) for e in entries]) for one, entries in answers]
+    )
     problems = [problem for entry in entries for problem in _contradictions(entry, found)]
     if problems:
         raise LockError(
@@ -72,13 +80,46 @@ def answered(
             problems=problems,
             hint="take the line out of it if the other wheel is right",
         )
+    interpreters = [interpreter for interpreter, _ in answers]
     resolved = replace(
         found,
-        entries=tuple(entries),
-        requires_python=SpecifierSet(f"=={interpreter.minor}.*"),
-        environments=(),
+        entries=entries,
+        requires_python=targets.requires_python(interpreters),
+        environments=targets.environments(interpreters) if len(interpreters) > 1 else (),
     )
     return _with(resolved, wheels)
+
+
+def carried(answers: targets.Answers, wheels: Sequence[Built], as_pylock: bool) -> Lock:
+    """The lock that another program's makes, which the wheels join.
+
+    ``LockError`` where it names what is from no index, and is none of the wheels, or where a wheel
+    needs what it does not have.
+    """
+    made = answered(answers, Lock("", "", (), pylock=as_pylock), wheels)
+    problems = [
+        Problem(
+            f"{entry.name} is {lock.SOURCES[entry.source]}", hint="build it, and add it with -a"
+        )
+        for entry in made.entries
+        if entry.source and not entry.sdist
+    ]
+    for interpreter, _ in answers:
+        problems += _missing(wheels, held(made, interpreter), interpreter)
+    if problems:
+        raise LockError("it cannot be carried over", problems=dict.fromkeys(problems))
+    return made
+
+
+def held(found: Lock, interpreter: Interpreter) -> tuple[Entry, ...]:
+    """The entries of a lock that hold for an interpreter, whatever else is wrong with it."""
+    everything = (found.extras, (*found.groups, *found.default_groups))
+    return lock.holding(found, interpreter.markers, *everything)
+
+
+def _plain(entry: Entry, conditions: Mapping[str, Marker | None]) -> Entry:
+    """An entry as it was answered, with the condition that it had in the lock before."""
+    return replace(entry, marker=conditions.get(entry.name), requires_python=None, where="")
 
 
 def _contradictions(entry: Entry, found: Lock) -> Iterator[Problem]:

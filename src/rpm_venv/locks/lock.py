@@ -155,6 +155,17 @@ def select(
     return chosen
 
 
+def holding(
+    lock: Lock, markers: Mapping[str, str], extras: Iterable[str] = (), groups: Iterable[str] = ()
+) -> tuple[Entry, ...]:
+    """The entries that hold, one a name, whether or not all of them could be an environment."""
+    environment: dict[str, Any] = dict(markers)
+    if lock.pylock:
+        environment["extras"] = frozenset(map(requirements.normalized, extras))
+        environment["dependency_groups"] = frozenset(map(requirements.normalized, groups))
+    return _choose(lock.entries, _evaluator(lock, environment), _python(markers), sdists=True)[0]
+
+
 def _evaluator(lock: Lock, environment: Mapping[str, Any]) -> Callable[[Marker], bool | Problem]:
     """Whether a marker holds, asked once each; ``Problem`` where it has no value."""
     known: dict[str, bool | Problem] = {}

@@ -122,7 +122,7 @@ def _stems(package: Any) -> Iterator[str]:
     for wheel in [*(wheels if isinstance(wheels, list) else ()), archive]:
         for key, value in wheel.items() if isinstance(wheel, dict) else ():
             if key in ("name", "path", "url") and isinstance(value, str):
-                name = _name_at(value) if key == "url" else re.split(r"[/\\]", value)[-1]
+                name = name_at(value) if key == "url" else re.split(r"[/\\]", value)[-1]
                 if name.endswith(".whl"):
                     yield name[: -len(".whl")]
 
@@ -142,10 +142,11 @@ def _wheels(package: Package) -> Iterator[tuple[str, PackageWheel | PackageArchi
 
 
 def _archive_name(archive: PackageWheel | PackageArchive) -> str:
-    return re.split(r"[/\\]", archive.path)[-1] if archive.path else _name_at(archive.url or "")
+    return re.split(r"[/\\]", archive.path)[-1] if archive.path else name_at(archive.url or "")
 
 
-def _name_at(url: str) -> str:
+def name_at(url: str) -> str:
+    """The file name at the end of a URL."""
     from urllib.parse import unquote, urlsplit
 
     try:
@@ -156,10 +157,10 @@ def _name_at(url: str) -> str:
 
 def wheel_at(url: str, sha256: str) -> LockedFile | None:
     """The wheel that an index or a directory has at this URL, if it is one."""
-    name = _name_at(url)
+    name = name_at(url)
     if not _WHEEL.fullmatch(name) or not _SHA256.fullmatch(sha256):
         return None
-    return LockedFile(name, sha256.lower(), _public(url))
+    return LockedFile(name, sha256.lower(), public(url))
 
 
 def _file(
@@ -176,7 +177,7 @@ def _file(
         return Problem(f"no sha256, only {given}", f"{where}.hashes")
     if not _SHA256.fullmatch(digest):
         return Problem("sha256 is not 64 hexadecimal digits", f"{where}.hashes.sha256")
-    return LockedFile(name, digest.lower(), _public(wheel.url or ""))
+    return LockedFile(name, digest.lower(), public(wheel.url or ""))
 
 
 def _name_fault(package: Package, filename: str) -> str:
@@ -194,7 +195,7 @@ def _name_fault(package: Package, filename: str) -> str:
     return ""
 
 
-def _public(url: str) -> str:
+def public(url: str) -> str:
     """The URL, if it means the same on every machine, without credentials."""
     from urllib.parse import urlsplit
 
@@ -238,12 +239,12 @@ def _sdist(package: Package) -> LockedFile | None:
     sdist = package.sdist
     if sdist is None:
         return None
-    place = re.split(r"[/\\]", sdist.path)[-1] if sdist.path else _name_at(sdist.url or "")
+    place = re.split(r"[/\\]", sdist.path)[-1] if sdist.path else name_at(sdist.url or "")
     name = sdist.name or place
     digest = sdist.hashes.get("sha256", "")
     if not _SDIST.fullmatch(name) or not _SHA256.fullmatch(digest):
         return None
-    return LockedFile(name, digest.lower(), _public(sdist.url or ""))
+    return LockedFile(name, digest.lower(), public(sdist.url or ""))
 
 
 def _sdist_version(sdist: LockedFile) -> Version | None:

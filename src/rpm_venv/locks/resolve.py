@@ -15,14 +15,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.locks import pylock
 from rpm_venv.locks.lock import HOW_TO_BUILD, SOURCES, is_pylock
-from rpm_venv.locks.locked import Entry
+from rpm_venv.locks.locked import Entry, Lock
 from rpm_venv.locks.requirements import normalized
 from rpm_venv.system.interpreter import Interpreter
 
@@ -51,6 +51,8 @@ _UV_NAMES = {
     "client-cert": "SSL_CLIENT_CERT",
     "proxy": "ALL_PROXY",
 }
+#: The machines whose wheels uv knows besides those of the one that it runs on.
+_UV_MACHINES = ("x86_64", "aarch64")
 _TRUE = ("true", "yes", "on", "1")
 
 
@@ -59,7 +61,8 @@ class Question:
     """What is to be resolved: the author's file, and lines beside it that are as good as in it.
 
     ``text`` stands for the file's content where a resolver should see another one. ``wheels`` are
-    directories which then are the only place to look: no index is asked.
+    directories which then are the only place to look: no index is asked. ``preferred`` are versions
+    to keep where they are as good as others.
     """
 
     source: Path
@@ -67,20 +70,15 @@ class Question:
     lines: tuple[str, ...] = ()
     text: str | None = None
     wheels: tuple[Path, ...] = ()
+    preferred: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The distributions that were chosen, each with its one wheel, by whom and for which Python."""
+    """The distributions that were chosen, each with its one wheel, and by whom."""
 
     entries: tuple[Entry, ...]
     resolver: str
-    interpreter: Interpreter
-
-    @property
-    def by(self) -> str:
-        machine = self.interpreter.markers["platform_machine"]
-        return f"{self.resolver} for Python {self.interpreter.minor} on {machine}"
 
 
 def resolve(question: Question) -> Answer:
@@ -96,7 +94,10 @@ def resolve(question: Question) -> Answer:
         )
     with tempfile.TemporaryDirectory(prefix="rpm-venv-lock-") as scratch:
         files = _files(question, Path(scratch))
-        entries = _ask_uv(uv, pip, question, files) if uv else _ask_pip(pip or [], question, files)
+        if uv:
+            entries = _ask_uv(uv, pip, question, files, Path(scratch))
+        else:
+            entries = _ask_pip(pip or [], question, files, Path(scratch))
     sources = [entry for entry in entries if entry.source]
     if sources:
         raise LockError(
@@ -105,7 +106,7 @@ def resolve(question: Question) -> Answer:
             problems=[Problem(f"{e.name} is {SOURCES[e.source]}") for e in sources],
             hint=HOW_TO_BUILD,
         )
-    return Answer(entries, "uv" if uv else "pip", question.interpreter)
+    return Answer(entries, "uv" if uv else "pip")
 
 
 def _files(question: Question, scratch: Path) -> list[str]:
@@ -144,8 +145,9 @@ def _uv() -> str | None:
 
 def pips(interpreter: Interpreter) -> Iterator[list[str]]:
     """Every pip here that can resolve for this interpreter, the interpreter's own first."""
-    for_other = ["--python", interpreter.path]
-    commands = [[interpreter.path, "-m", "pip"], [sys.executable, "-m", "pip", *for_other]]
+    own = interpreter.path or sys.executable
+    for_other = ["--python", own]
+    commands = [[own, "-m", "pip"], [sys.executable, "-m", "pip", *for_other]]
     commands += [[pip, *for_other] for pip in map(shutil.which, ("pip", "pip3")) if pip]
     return (command for command in commands if _version([*command, "--version"]) >= _OLDEST_PIP)
 
@@ -160,10 +162,12 @@ def _version(command: Sequence[str]) -> tuple[int, ...]:
 
 
 def _ask_uv(
-    uv: str, pip: Sequence[str] | None, question: Question, files: Sequence[str]
+    uv: str, pip: Sequence[str] | None, question: Question, files: Sequence[str], scratch: Path
 ) -> tuple[Entry, ...]:
     command = [uv, "pip", "compile", "--quiet", "--only-binary", ":all:", "--no-progress"]
-    command += ["--format", "pylock.toml", "--python", question.interpreter.path]
+    made = scratch / "pylock.toml"
+    command += ["--format", "pylock.toml", "--output-file", str(made)]
+    command += _uv_target(question)
     if question.wheels:
         command += ["--offline", *_local(question.wheels)]
     environment = {**_environment(question), "UV_PYTHON_DOWNLOADS": "never"}
@@ -171,14 +175,50 @@ def _ask_uv(
         configuration = _pip_configuration(pip)
         environment = {**as_uv(configuration), **environment}
         command += ["--no-index"] if configuration.get("no-index") in _TRUE else []
-    text = _run([*command, *files], environment, question)
-    lock, problems = pylock.read(text, "pylock.toml")
+    command += files
+    if _keeping(command, environment, question, scratch) is None:
+        # What is there already is what uv prefers. It does that badly with several indexes, and
+        # drops a version of which one of them has a wheel for another Python only.
+        preferred = tuple(replace(e, files=(), marker=None) for e in question.preferred)
+        made.write_text(pylock.render(Lock(made.name, "", preferred)), encoding="utf-8")
+        _run(command, environment, question)
+    lock, problems = pylock.read(made.read_text(encoding="utf-8"), "pylock.toml")
     if problems:
         raise LockError("uv gave a lock that is none", problems=problems)
     return lock.entries
 
 
-def _ask_pip(pip: Sequence[str], question: Question, files: Sequence[str]) -> tuple[Entry, ...]:
+def _uv_target(question: Question) -> list[str]:
+    """The Python and machine, in uv's words; of a machine that is not here, EL 8's C library."""
+    interpreter = question.interpreter
+    if interpreter.path:
+        return ["--python", interpreter.path]
+    machine = interpreter.markers["platform_machine"]
+    words = ["--python", sys.executable, "--python-version", interpreter.minor]
+    if machine in _UV_MACHINES:
+        return [*words, "--python-platform", f"{machine}-manylinux_2_28"]
+    if machine == os.uname().machine:
+        return words
+    known = " and ".join(_UV_MACHINES)
+    raise LockError(
+        f"uv resolves for {known} and the machine that it runs on, not for {machine}",
+        subject=str(question.source),
+        hint="make a lock of its own there",
+    )
+
+
+def _ask_pip(
+    pip: Sequence[str], question: Question, files: Sequence[str], scratch: Path
+) -> tuple[Entry, ...]:
+    """What pip chooses; it has no preferences: where not all can be kept, none is."""
+    interpreter = question.interpreter
+    if not interpreter.path:
+        raise LockError(
+            f"pip resolves for the Pythons of this machine alone, not for Python "
+            f"{interpreter.minor} on {interpreter.markers['platform_machine']}",
+            subject=str(question.source),
+            hint="install uv 0.7 or newer",
+        )
     command = [*pip, "install", "--quiet", "--no-input", "--dry-run", "--report", "-"]
     command += ["--ignore-installed", "--only-binary", ":all:"]
     if question.wheels:
@@ -186,8 +226,24 @@ def _ask_pip(pip: Sequence[str], question: Question, files: Sequence[str]) -> tu
     command += [part for file in files for part in ("-r", file)]
     # Nothing gets installed, so the author's rule to install in virtual environments only is moot.
     environment = {**_environment(question), "PIP_REQUIRE_VIRTUALENV": "0"}
-    report = json.loads(_run(command, environment, question))
-    return tuple(map(_from_report, report["install"]))
+    said = _keeping(command, environment, question, scratch)
+    said = said or _run(command, environment, question)
+    return tuple(map(_from_report, json.loads(said)["install"]))
+
+
+def _keeping(
+    command: Sequence[str], environment: Mapping[str, str], question: Question, scratch: Path
+) -> str | None:
+    """What the resolver says when it keeps all preferred versions; None where it cannot."""
+    if not question.preferred:
+        return None
+    kept = scratch / "kept.txt"
+    pins = (f"{entry.name}=={entry.version}\n" for entry in question.preferred)
+    kept.write_text("".join(pins), encoding="utf-8")
+    try:
+        return _run([*command, "-c", str(kept)], environment, question)
+    except LockError:
+        return None
 
 
 def _local(wheels: Sequence[Path]) -> list[str]:
