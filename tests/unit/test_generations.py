@@ -124,6 +124,13 @@ def test_a_link_that_a_killed_switch_left_goes_with_the_path(layout: Layout) -> 
     assert os.listdir(layout.real("/opt/app1")) == []
 
 
+def test_what_rpm_took_away_with_its_directory_is_gone(layout: Layout) -> None:
+    generations.switch(layout, PATH, ONE)
+    files.remove_tree(layout.real("/opt"))
+    generations.unlink(layout, PATH)
+    assert not layout.real("/opt").exists()
+
+
 def test_dropping_leaves_nothing_of_a_generation_and_nothing_else_away(layout: Layout) -> None:
     generations.drop(layout, PATH, (ONE,))
     assert generations.names(layout, PATH) == (TWO,)

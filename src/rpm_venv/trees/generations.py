@@ -145,9 +145,11 @@ def switch(layout: Layout, path: str, generation: str) -> str:
 
 def _clear_waiting(real: Path) -> None:
     """Remove what a killed switch left beside the public path."""
-    with os.scandir(real.parent) as entries:
-        left = [e.name for e in entries if e.name.startswith(f".{real.name}.rpm-venv-")]
-    for name in left:
+    try:
+        names = os.listdir(real.parent)
+    except FileNotFoundError:
+        return  # rpm has taken the directory away, with the path
+    for name in (name for name in names if name.startswith(f".{real.name}.rpm-venv-")):
         real.with_name(name).unlink()
 
 
