@@ -50,6 +50,7 @@ local OPTIONS = {
     {"groups", "-g", "list"},
     {"package", "--package", "value"},
     {"count", "--count", "value"},
+    {"user", "-u", "value"},
 }
 local ACCEPTS = {
     install = {
@@ -58,6 +59,7 @@ local ACCEPTS = {
     },
     remove = {package = true, count = true},
     verify = {},
+    run = {user = true, command = true},
 }
 
 local function refuse(verb, text)
@@ -86,6 +88,10 @@ local function check_keys(verb, call)
         refuse(verb, "path is missing")
     elseif verb == "install" and type(call.lock) ~= "string" then
         refuse(verb, "lock is missing")
+    elseif verb == "run" and type(call.user) ~= "string" then
+        refuse(verb, "user is missing")
+    elseif verb == "run" and #list(call.command or {}) == 0 then
+        refuse(verb, "command is missing")
     end
 end
 
@@ -95,12 +101,18 @@ local function run(verb, call)
     end
     check_keys(verb, call)
     local argv = {command(), verb}
+    if verb == "run" then
+        argv[3] = "-q"
+    end
     for _, option in ipairs(OPTIONS) do
         if call[option[1]] ~= nil then
             add_option(argv, option, call[option[1]])
         end
     end
     argv[#argv + 1] = call.path
+    for _, word in ipairs(list(call.command or {})) do
+        argv[#argv + 1] = tostring(word)
+    end
     if not execute(argv) then
         refuse(verb, call.path .. ": failed; rpm-venv " .. verb .. " has said why")
     end
@@ -113,4 +125,6 @@ return {
     remove = function(call) run("remove", call) end,
     -- Compare the environment at path with its manifest.
     verify = function(call) run("verify", call) end,
+    -- Run a command of the environment at path as a user: command is a list, its arguments too.
+    run = function(call) run("run", call) end,
 }

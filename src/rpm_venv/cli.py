@@ -34,6 +34,7 @@ VERBS = {
     "owner": "say which environment, distribution and package a file belongs to",
     "audit": "find distributions with known vulnerabilities, offline",
     "sbom": "write the bill of materials of one environment (CycloneDX)",
+    "run": "run a command of an environment as a user who is not root",
     "lock": "resolve requirements to an exact lock",
     "wheel": "build the wheel of a source tree, offline (for rpmbuild)",
     "declare": "put a declaration and its wheels into a buildroot (for rpmbuild)",

@@ -35,6 +35,9 @@ CALLS = {
     ),
     'venv.remove{path="/opt/a/b", count="1"}': "remove --count 1 /opt/a/b",
     'venv.verify{path="/opt/a/b"}': "verify /opt/a/b",
+    'venv.run{path="/opt/a/b", user="app1", command={"migrate", "--to", 3}}': (
+        "run -q -u app1 /opt/a/b migrate --to 3"
+    ),
 }
 
 
@@ -69,6 +72,8 @@ def test_a_missing_command_raises(macros: Macros, tmp_path: Path) -> None:
 MISTAKES = {
     "venv.install{}": "venv.install: path is missing",
     'venv.install{path="/opt/a/b"}': "venv.install: lock is missing",
+    'venv.run{path="/opt/a/b", command="x"}': "venv.run: user is missing",
+    'venv.run{path="/opt/a/b", user="u", command={}}': "venv.run: command is missing",
     'venv.install{path="/opt/a/b", lock="/l", count=1}': "there is no argument count",
     'venv.remove{path="/opt/a/b", lock="/l"}': "venv.remove: there is no argument lock",
     'venv.remove("/opt/a/b")': "venv.remove: takes a table",

@@ -39,6 +39,13 @@ def test_a_macro_has_the_options_of_its_command(macros: Macros, verb: str) -> No
     assert macro_options(macros)[verb] - MACROS_ONLY == command_options(verb)
 
 
+def test_run_passes_its_words_to_the_command(macros: Macros) -> None:
+    """It declares no options, for rpm would look for them in COMMAND as well."""
+    assert command_options("run") == {"u", "q"}
+    words = "-u app1 /opt/app1/penv migrate --to 'a b' -n \\"
+    assert macros.expand(f"%venv_run {words}").text.endswith(f"; venv_run {words}")
+
+
 def test_every_macro_is_tested_for_its_options(macros: Macros) -> None:
     assert set(macro_options(macros)) == {
         "install", "remove", "verify", "check", "lock", "requires", "wheel", "declare", "files",

@@ -25,7 +25,7 @@ ROWS = (
     (
         "edges",
         "system.amendments system.configuration system.declared system.files system.interpreter "
-        "system.rpmdb system.sandbox system.sealed",
+        "system.rpmdb system.run_as system.sandbox system.sealed",
     ),
     ("sharing", "system.sharing"),
     ("locks", "locks.requirements locks.pylock locks.lock"),
@@ -52,6 +52,7 @@ RUNS_PROGRAMS = {
     "system.interpreter",
     "system.rpmdb",
     "system.sandbox",
+    "system.run_as",
     "locks.resolve",
     "fetching.download",
     "building.libraries",

@@ -13,8 +13,8 @@ from rpm_venv.linting.spec_file import SCRIPTLETS, Line, Section, SpecFile
 
 #: Every macro of macros.d/macros.venv, without its prefix.
 MACROS = (
-    *("install", "remove", "verify", "check", "declare", "files", "lock", "wheel", "requires"),
-)
+    "install", "remove", "verify", "check", "run", "declare", "files", "lock", "wheel", "requires",
+)  # fmt: skip
 _MACRO = re.compile(rf"(?<!%)%(?:\{{)?venv_({'|'.join(MACROS)})(?![\w:])")
 _CALL = re.compile(rf"\s*%(?:\{{)?venv_({'|'.join(MACROS)})(?!\w)[ \t]*(.*?)\}}?\s*$")
 _TAKES_VALUE = set("rwpxgnbcau")  # the options of our macros that do
