@@ -46,6 +46,12 @@ def _installed_by_uv(version: str) -> Path:
     return Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
 
 
+def newer_than(version: tuple[int, int]) -> Path:
+    """The next CPython above this minor version that is at hand, or that uv then installs."""
+    found = {known: file for known, file in _found().items() if known > version}
+    return found[min(found)] if found else _installed_by_uv(f"3.{version[1] + 1}")
+
+
 def _environment(python: Path, name: str) -> Path:
     """A virtual environment with what the unit tests need, made once."""
     place = TREE / "build" / f"venv-{name}"

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from rpm_venv import state
 from rpm_venv.declaration import Declaration
-from rpm_venv.environment import Environment, condition
+from rpm_venv.environment import SOUND, Environment, condition
 from rpm_venv.errors import LockError, VenvError
 from rpm_venv.locks.amended import NONE, Amendments
 from rpm_venv.locks.locked import MAX_SIZE
@@ -137,7 +137,20 @@ def standing(
     """A word for how an environment stands, and why (``environment.condition``)."""
     seen = with_names(Facts(live, environment), layout, path, amendments)
     amended = wished_amendments(amendments, seen)
-    return condition(environment, live, declared.read(layout, path), amended)
+    word, reason = condition(environment, live, declared.read(layout, path), amended)
+    gone = python_gone(layout, path, live.generation) if word in SOUND else ""
+    return ("pending", f"{gone}; run: rpm-venv sync") if gone else (word, reason)
+
+
+def python_gone(layout: Layout, path: str, generation: str) -> str:
+    """That a generation's interpreter is not there, in words; "" where it is."""
+    try:
+        python = os.readlink(generations.directory(layout, path, generation) / "bin/python")
+        # Below --root, this system's file of that path may be meant.
+        there = os.path.exists(layout.real(python)) or os.path.exists(python)
+    except (OSError, ValueError, VenvError):
+        return ""  # verify says what is wrong
+    return "" if there else f"its Python {python} is not there"
 
 
 def with_processes(facts: Facts, layout: Layout, path: str) -> Facts:

@@ -39,6 +39,13 @@ def run(context: Context, args: argparse.Namespace) -> Report:
                 "there is no environment at this path", subject=path, hint="see: rpm-venv list"
             )
         wanted = _wanted(facts, before.kept, path, args.generation)
+        gone = survey.python_gone(context.layout, path, wanted)
+        if gone:
+            raise VenvError(
+                f"generation {wanted} cannot run: {gone}",
+                subject=path,
+                hint="go back with: dnf history undo",
+            )
         steps = () if wanted == facts.live.generation else plan.rollback(facts, wanted, before)
         said = apply.apply(context, steps)
     return Report(

@@ -18,19 +18,24 @@ from rpm_venv.errors import OccupiedError, VenvError
 from rpm_venv.locks.amended import Amendments, broken
 from rpm_venv.paths import Layout
 from rpm_venv.report import FAILED, Context, Report
-from rpm_venv.system import declared
+from rpm_venv.system import declared, interpreter
 from rpm_venv.trees import generations
 from rpm_venv.verbs.install import install
 
-#: What calls: nobody, a trigger that runs for each package, or the one at a transaction's end.
-_FILE, _TRANSACTION = "file", "transaction"
+#: What calls: nobody, a trigger that runs for each package, the one at a transaction's end, or the
+#: one for another Python, which has no declarations on stdin.
+_FILE, _TRANSACTION, _PYTHON = "file", "transaction", "python"
+
+
+#: Callers that look at every environment, whoever asked for it.
+_ALL = (None, _PYTHON)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trigger",
         metavar="KIND",
-        choices=(_FILE, _TRANSACTION),
+        choices=(_FILE, _TRANSACTION, _PYTHON),
         help="called by a trigger of this kind, with files of packages on stdin",
     )
 
@@ -38,22 +43,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Sync; exit 1 and one line for each environment that could not be, the others are.
 
-    By hand, environments that scriptlets made are looked at as well, for what is to be tried again
-    and for amendments; and an amendment that could not be followed is a failure.
+    By hand, environments that scriptlets made are looked at as well, for what is to be tried again,
+    another Python and amendments; and an amendment that could not be followed is a failure.
     """
     layout = context.layout
     there = declared.paths(layout)
     lines = survey.amendments(layout)
-    asked = set(_on_stdin()) if args.trigger else {*there, *_unfinished(layout, there, lines)}
+    asked = _asked(layout, there, lines, args.trigger)
     done: dict[str, str] = {}
     talk: list[str] = [] if args.trigger else list(_wrong(lines))
     failed: list[str] = []
-    for path in sorted({*asked, *_left_behind(layout, there)}):
+    for path in sorted(asked):
         try:
             with apply.exclusive(layout):
                 done[path], said = _sync(context, path, args.trigger)
             talk.extend(said)
-            if not args.trigger and _unfollowed(layout, path, lines, talk):
+            if args.trigger in _ALL and _unfollowed(layout, path, lines, talk):
                 failed.append(path)
         except (VenvError, OSError) as error:
             if args.trigger == _FILE and isinstance(error, OccupiedError):
@@ -67,6 +72,45 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         talk=tuple(talk),
         exit_code=FAILED if failed or (lines.broken and not args.trigger) else 0,
     )
+
+
+def _asked(
+    layout: Layout, there: tuple[str, ...], lines: Amendments, trigger: str | None
+) -> set[str]:
+    """The environments to look at."""
+    if trigger == _PYTHON:
+        return set(_of_another_python(layout))
+    behind = set(_left_behind(layout, there))
+    if trigger:
+        return {*_on_stdin(), *behind}
+    return {*there, *behind, *_unfinished(layout, there, lines), *_of_another_python(layout)}
+
+
+def _of_another_python(layout: Layout) -> Iterator[str]:
+    """Environments whose Python is another by now, or is not there; each Python is asked once."""
+    found: dict[str, tuple[str, str] | None] = {}
+    for path in state.paths(layout):
+        try:
+            known = state.read(layout, path)
+        except VenvError:
+            continue  # list and verify say so
+        generation = generations.read(layout, path, known.wanted) if known else None
+        if known is None or generation is None:
+            continue
+        python = known.declaration.python
+        if python not in found:
+            found[python] = _interpreter(layout, python)
+        if found[python] != (generation.python, generation.tag):
+            yield path
+
+
+def _interpreter(layout: Layout, python: str) -> tuple[str, str] | None:
+    """What a generation's name says of its Python; None where there is no such interpreter."""
+    try:
+        there = interpreter.inspect(layout, python)
+    except VenvError:
+        return None
+    return there.path, there.tag
 
 
 def _wrong(lines: Amendments) -> Iterator[str]:
@@ -96,10 +140,15 @@ def _is_behind(layout: Layout, known: Environment, lines: Amendments) -> bool:
 
 
 def _unfollowed(layout: Layout, path: str, lines: Amendments, talk: list[str]) -> bool:
-    """Whether an environment is without amendments that concern it; what was not said is said."""
+    """Whether an environment is not what it should be by now; what was not said of it is said."""
     known = state.read(layout, path)
     if known is None:
         return False
+    gone = survey.python_gone(layout, path, known.wanted)
+    if known.left and gone:
+        hint = f"go forward with: rpm-venv repair {path}"
+        talk.append(f"{path}: it is rolled back, and {gone}; {hint}")
+        return True
     if known.left and _is_behind(layout, known, lines):
         hint = f"go forward with: rpm-venv repair {path}"
         talk.append(f"{path}: overrides and extras wait, because it is rolled back; {hint}")
@@ -132,7 +181,8 @@ def _sync(context: Context, path: str, trigger: str | None) -> tuple[str, tuple[
     declaration = declared.read(layout, path)
     facts = survey.facts(layout, path)
     before = facts.before
-    if declaration is None and before is not None and not before.is_declared and not trigger:
+    mine = trigger in _ALL and before is not None and not before.is_declared
+    if declaration is None and before is not None and mine:
         declaration = before.declaration  # of a scriptlet, or made by hand
     what = plan.errand(declaration, facts, again=trigger == _TRANSACTION)
     if what == "install" and declaration is not None:
