@@ -1,7 +1,16 @@
 #!/bin/sh
-# Build the SRPM and the RPMs of this tree into $DIST, or dist/: fedora/build.sh [OPTION OF RPMBUILD]...
+# Build the SRPM and the RPMs of this tree into $DIST, or dist/:
+#
+#   fedora/build.sh [--archive | --srpm] [OPTION OF RPMBUILD]...
+#
+# With --srpm the SRPM alone; with --archive the source archive alone, whose name is printed.
 # Fetched sources are kept in build/sources; bundled.txt says which bytes they must have.
 set -eu
+stage=-ba
+case ${1-} in
+--srpm) stage=-bs && shift ;;
+--archive) stage= && shift ;;
+esac
 tree=$(cd "$(dirname "$0")/.." && pwd)
 sources=$tree/build/sources
 dist=${DIST:-$tree/dist}
@@ -35,6 +44,11 @@ time=${SOURCE_DATE_EPOCH:-$(git -C "$tree" log -1 --format=%ct 2>/dev/null || da
 tree_files | tar -C "$tree" -c --null -T - --ignore-failed-read --sort=name --mtime="@$time" \
     --owner=0 --group=0 --numeric-owner --transform="s,^\(\./\)\?,$archive/,S" |
     gzip -n > "$sources/$archive.tar.gz"
+if [ -z "$stage" ]; then
+    cp "$sources/$archive.tar.gz" "$dist"
+    echo "$dist/$archive.tar.gz"
+    exit
+fi
 
 # Wheels for any platform: what is bundled is pure Python and serves every interpreter.
 have_wheels() {
@@ -48,7 +62,7 @@ have_wheels || "$python" -m pip download --quiet --disable-pip-version-check --n
 
 # Where rpm is a guest (Debian), its database knows no package and BuildRequires cannot hold.
 guest=$(rpm -q rpm >/dev/null 2>&1 || echo --nodeps)
-rpmbuild -ba $guest \
+rpmbuild $stage $guest \
     --define "_topdir $work" \
     --define "_sourcedir $sources" \
     --define "_rpmdir $work/out" \
