@@ -24,7 +24,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts, wished_amendments
 from rpm_venv.system import amendments as administrator
 from rpm_venv.system import declared, reading, trust
-from rpm_venv.trees import generations
+from rpm_venv.trees import generations, processes
 from rpm_venv.trees.generation import Live
 from rpm_venv.trees.manifest import Finding, Path, compare
 from rpm_venv.wheels import store
@@ -155,7 +155,7 @@ def python_gone(layout: Layout, path: str, generation: str) -> str:
 
 def with_processes(facts: Facts, layout: Layout, path: str) -> Facts:
     """The facts, and which generations running processes hold: every process is looked at."""
-    used = generations.in_use(layout, path) if facts.generations else frozenset()
+    used = processes.in_use(layout, path, facts.generations) if facts.generations else frozenset()
     return replace(facts, in_use=used)
 
 

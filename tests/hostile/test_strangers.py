@@ -192,6 +192,10 @@ def test_a_users_program_does_not_become_roots(tmp_path: Path, tally: Tally) -> 
     os.chown(made / "program", 1234, 1234)
     (made / "program").chmod(0o6755)
     (made / "link").symlink_to("program")
+    (made / "lib/inner").mkdir(parents=True)
+    (made / "lib/inner").chmod(0o2770)
+    for directory in (made / "lib/inner", made):
+        os.chown(directory, 1234, 5678)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         aside = Path(other) / "penv.rpmorig"
         if os.stat(other).st_dev == tmp_path.stat().st_dev:
@@ -200,6 +204,9 @@ def test_a_users_program_does_not_become_roots(tmp_path: Path, tally: Tally) -> 
         status = (aside / "program").stat()
         assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (1234, 0o755)
         assert os.readlink(aside / "link") == "program"
+        found = [(path.stat().st_uid, path.stat().st_gid, stat.S_IMODE(path.stat().st_mode))
+                 for path in (aside, aside / "lib", aside / "lib/inner")]  # fmt: skip
+        assert found == [(1234, 5678, 0o755), (0, 0, 0o755), (1234, 5678, 0o770)]
     tally("environments made by hand", "made safe")
 
 

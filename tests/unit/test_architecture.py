@@ -53,6 +53,7 @@ RUNS_PROGRAMS = {
     "system.rpmdb",
     "system.sandbox",
     "system.run_as",
+    "trees.processes",
     "locks.resolve",
     "fetching.download",
     "building.libraries",

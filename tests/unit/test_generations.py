@@ -10,7 +10,7 @@ import pytest
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.system import files
-from rpm_venv.trees import generations
+from rpm_venv.trees import generations, processes
 from rpm_venv.trees.generation import Generation, Live
 from rpm_venv.trees.manifest import Manifest
 from rpm_venv.trees.manifest import Path as ManifestPath
@@ -169,10 +169,11 @@ def test_a_process_that_runs_from_a_generation_holds_it(layout: Layout) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "input()", f"{target}/bin/app"], stdin=subprocess.PIPE
     ) as process:
-        assert generations.in_use(system, PATH) == frozenset({ONE})
-        assert generations.in_use(layout, PATH) == frozenset()  # another root's generation
+        assert processes.in_use(system, PATH, [ONE, TWO]) == frozenset({ONE})
+        other = processes.in_use(layout, PATH, [ONE, TWO])
+        assert other == frozenset()  # another root's generation
         process.communicate(b"\n")
-    assert generations.in_use(system, PATH) == frozenset()
+    assert processes.in_use(system, PATH, [ONE, TWO]) == frozenset()
 
 
 def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> None:
@@ -188,6 +189,27 @@ def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> N
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert generations.in_use(layout, PATH) == frozenset({ONE})
+        assert processes.in_use(layout, PATH, [ONE, TWO]) == frozenset({ONE})
         process.communicate(b"\n")
-    assert generations.in_use(layout, PATH) == frozenset()
+    assert processes.in_use(layout, PATH, [ONE, TWO]) == frozenset()
+
+
+@pytest.mark.parametrize("file", ["cmdline", "maps"])
+def test_a_process_that_does_not_let_itself_be_looked_at_holds_nobody_up(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """Reading its arguments waits for its memory, which its own file system need not give away."""
+    stalled = tmp_path / "proc/123"
+    stalled.mkdir(parents=True)
+    os.mkfifo(stalled / file)
+    monkeypatch.setattr(processes, "_PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(processes, "_PATIENCE", 0.2)
+    assert processes.in_use(Layout(), PATH, [ONE, TWO]) == frozenset({ONE, TWO})
+
+
+def test_a_child_that_cannot_look_is_no_answer(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_held", lambda *_: os._exit(1))
+    with pytest.raises(OSError, match="ended too soon"):
+        processes.in_use(layout, PATH, [ONE, TWO])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, Layout, environment_named, escape
 from rpm_venv.system import files, reading, trust
-from rpm_venv.trees.generation import NAME_DIGITS, Generation, Live, is_name
+from rpm_venv.trees.generation import Generation, Live, is_name
 from rpm_venv.trees.manifest import Manifest, sealed
 
 #: The directory of a generation that describes it; not part of its manifest.
@@ -184,7 +183,17 @@ def _move_aside(real: Path, aside: str) -> None:
         import shutil  # seldom needed, and costs every start of the command 5 ms
 
         shutil.copytree(real, aside, symlinks=True, copy_function=_copy)
+        _give_directories(real, aside)
         files.remove_tree(real)
+
+
+def _give_directories(real: Path, aside: str) -> None:
+    """Give copied directories their owners, the deepest first: nobody is ahead of root in one."""
+    for place, _, _, descriptor in os.fwalk(real, topdown=False):
+        status = os.fstat(descriptor)
+        copy = os.path.join(aside, os.path.relpath(place, real))
+        os.chown(copy, status.st_uid, status.st_gid, follow_symlinks=False)
+        os.chmod(copy, stat.S_IMODE(status.st_mode) & 0o1777)
 
 
 def _copy(source: str, target: str) -> None:
@@ -238,36 +247,3 @@ def drop(layout: Layout, path: str, generations: Sequence[str]) -> None:
             if place.parent == home:
                 files.remove_tree(place)
     files.remove_empty(home)
-
-
-def in_use(layout: Layout, path: str) -> frozenset[str]:
-    """The generations of an environment that a running process was started from or has mapped.
-
-    A process of another root may run from a generation of the same name: where this root is not
-    ``/``, only paths below it count, and the arguments of processes whose root it is.
-    """
-    target = f"{HOME}/envs/{escape(path)}/"
-    real = f"{layout.real(target)}/"
-    found: set[str] = set()
-    try:
-        processes = [entry for entry in os.listdir("/proc") if entry.isdigit()]
-    except OSError:
-        return frozenset()
-    for process in processes:
-        for prefix, text in _traces(process, layout, target, real):
-            for part in text.split(prefix.encode())[1:]:
-                found.add(part[:NAME_DIGITS].decode("ascii", "replace"))
-    return frozenset(name for name in found if is_name(name))
-
-
-def _traces(process: str, layout: Layout, target: str, real: str) -> Iterable[tuple[str, bytes]]:
-    """Where a process shows the files it runs, and how they begin: arguments, mappings, files."""
-    with contextlib.suppress(OSError):
-        if layout.root == Path("/") or os.readlink(f"/proc/{process}/root") == str(layout.root):
-            yield target, Path("/proc", process, "cmdline").read_bytes()
-    with contextlib.suppress(OSError):
-        yield real, Path("/proc", process, "maps").read_bytes()
-    with contextlib.suppress(OSError):
-        for descriptor in os.listdir(f"/proc/{process}/fd"):
-            with contextlib.suppress(OSError):
-                yield real, os.readlink(f"/proc/{process}/fd/{descriptor}").encode()
