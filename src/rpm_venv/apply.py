@@ -102,11 +102,14 @@ def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
         context.progress,
         require_sandbox=configuration.read(context.layout).require_sandbox,
     )
-    if not missing:
+    fetched = {layer for source in step.sources for layer in source.fetched_without}
+    if not missing and not fetched:
         return ()
     from rpm_venv.system import sandbox
 
-    return (f"warning: wheels were read with less confinement: {sandbox.lacking(missing)}",)
+    layers = sandbox.lacking(layer for layer in sandbox.LAYERS if layer in {*missing, *fetched})
+    done = "fetched and read" if fetched else "read"
+    return (f"warning: wheels were {done} with less confinement: {layers}",)
 
 
 def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -23,7 +24,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.fetching import fetch, index
 from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
-from rpm_venv.system import interpreter
+from rpm_venv.system import interpreter, sandbox
 from rpm_venv.system.interpreter import Interpreter
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
@@ -296,3 +297,29 @@ def test_certificates(
     with pytest.raises(VenvError, match=reason):
         ask(Layout(tmp_path), python, place, server.url, trusted)
     tally("index", "refused")
+
+
+@pytest.mark.parametrize("asked", ["no", "yes"])
+def test_each_layer_that_pip_or_a_reader_lacks_is_named_once(
+    place: Path, tally: Tally, asked: str
+) -> None:
+    """An install by a root that may not make namespaces, as in many containers."""
+    server = Server(_wheel(lambda peer: peer.whole(GOOD)))
+    root = place.parent
+    (root / "etc").mkdir()
+    (root / "etc/pip.conf").write_text(f"[global]\nindex-url = {server.url}\nretries = 0\n")
+    (root / "etc/rpm-venv.conf").write_text(f"require-sandbox = {asked}\n")
+    (root / "lock.txt").write_text(f"demo==1.0 --hash=sha256:{SHA256}\n")
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-m", "rpm_venv", "--root", root,
+         "install", "-r", "/lock.txt", "/opt/app/penv"],
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == (1 if asked == "yes" else 0), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    for layer in ("namespaces", "processes"):
+        assert done.stderr.count(sandbox.LAYERS[layer]) == 1
+    assert (sandbox.LAYERS["network"] in done.stderr) is (asked == "no")  # pip has it anyway
+    assert os.path.lexists(root / "opt/app/penv") is (asked == "no")
+    tally("index", "accepted" if asked == "no" else "refused")

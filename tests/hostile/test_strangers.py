@@ -163,10 +163,10 @@ PLANTED = {
 def test_what_pip_may_leave_in_place_of_wheels(
     place: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally, kind: str
 ) -> None:
-    def taken_over(layout: Layout, where: Path, pips: object) -> str:
+    def taken_over(layout: Layout, where: Path, pips: object) -> tuple[str, tuple[str, ...]]:
         del layout, pips
         assert run(where, PLANTED[kind]).returncode == 0
-        return ""
+        return "", ()
 
     monkeypatch.setattr(index, "_run", taken_over)
     python = interpreter.inspect(Layout(), os.path.realpath(sys.executable))

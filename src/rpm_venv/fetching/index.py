@@ -15,6 +15,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,14 +72,16 @@ def download(
     _prepare(layout, place, lines)
     own = Pip(interpreter.path)
     others = Pip(os.path.realpath(sys.executable), tuple(_target(interpreter)))
-    said = _run(layout, place, [own] if own.python == others.python else [own, others])
+    pips = [own] if own.python == others.python else [own, others]
+    said, missing = _run(layout, place, pips)
     if said:
         found = complaint.diagnose(said)
         raise FetchError(found.message, hint=found.hint)
     if os.geteuid() == 0:  # nobody does not get at what is about to be checked
         for directory in (place, place / "wheels"):
             os.chown(directory, 0, 0, follow_symlinks=False)
-    return tuple(_checked(place / "wheels", entries, interpreter))
+    wheels = _checked(place / "wheels", entries, interpreter)
+    return tuple(replace(wheel, fetched_without=missing) for wheel in wheels)
 
 
 def problems(layout: Layout) -> tuple[Problem, ...]:
@@ -87,7 +90,7 @@ def problems(layout: Layout) -> tuple[Problem, ...]:
     place = Path(tempfile.mkdtemp(prefix="rpm-venv-", dir="/tmp"))
     try:
         _prepare(layout, place, [_NO_WHEEL])
-        found = complaint.of_index(_run(layout, place, [Pip(os.path.realpath(sys.executable))]))
+        found = complaint.of_index(_run(layout, place, [Pip(os.path.realpath(sys.executable))])[0])
     except VenvError as error:
         return (Problem(error.message, error.subject, error.hint),)
     finally:
@@ -132,8 +135,11 @@ def _configuration(layout: Layout) -> str:
     return out.getvalue()
 
 
-def _run(layout: Layout, place: Path, pips: Iterable[Pip]) -> str:
-    """Have the first pip there is download the list; what it says of its failure, if it failed."""
+def _run(layout: Layout, place: Path, pips: Iterable[Pip]) -> tuple[str, tuple[str, ...]]:
+    """Have the first pip there is download the list.
+
+    What it says of its failure, if it failed, and the layers of confinement that it lacked.
+    """
     said = "No module named pip"
     require_all = configuration.read(layout).require_sandbox
     user = sandbox.give_to_stranger(place)
@@ -150,13 +156,13 @@ def _run(layout: Layout, place: Path, pips: Iterable[Pip]) -> str:
             require_all=require_all,
         )
         if done.returncode == 0:
-            return ""
+            return "", done.missing
         # A line of an index's words may be as long as it likes; pip's list of versions is not.
         errors = "\n".join(printable(line, _MAX_LINE) for line in done.stderr.splitlines())
         said = f"{errors}\n{_log(place)}"
         if "No module named pip" not in said:
             break
-    return said
+    return said, ()
 
 
 _COMMAND = (

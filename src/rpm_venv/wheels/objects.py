@@ -25,11 +25,15 @@ _POINT = (str, str, str, str)
 
 @dataclass(frozen=True)
 class Source:
-    """A wheel at hand: a real path whose bytes must have this sha256 (hex)."""
+    """A wheel at hand: a real path whose bytes must have this sha256 (hex).
+
+    ``fetched_without`` names the layers of confinement that were missing where it was fetched.
+    """
 
     path: Path
     filename: str
     sha256: str
+    fetched_without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
