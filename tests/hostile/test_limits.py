@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rpm_venv.confined import protocol
+from tests.hostile.building import running_interpreter, source
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import STORED, Archive, Member, Wheel, with_file, with_member
 
@@ -60,6 +62,17 @@ LARGE: dict[str, Callable[[], Wheel | Archive]] = {
     ),
 }
 
+TORTURE = bool(os.environ.get("VENV_TORTURE"))
+#: As many modules as a wheel may have; fewer where that would take minutes, and memory for as many.
+MODULES = protocol.MAX_FILES - 10 if TORTURE else 4_000
+ROAD = r"""
+import re, sys
+from pathlib import Path
+from rpm_venv import cli
+assert cli.main(["--root", *sys.argv[1:]]) == 0
+print(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
 #: Not in the test's own process: what it once needed would count for each that it starts.
 WRITE = """
 import sys
@@ -94,3 +107,34 @@ def test_no_process_takes_more_than_its_share(tmp_path: Path, tally: Tally, name
     assert max(peaks) < LIMIT
     assert {"demo/big.py", "demo/big.bin", "demo/299/29999.txt", "demo/data.txt"} & set(files)
     tally("memory", "made safe")
+
+
+def modules(directory: Path) -> Path:
+    """A wheel of many modules, written without holding all of it."""
+    names = (f"demo/package{n // 100}/a_module_{n}.py" for n in range(MODULES))
+    return replace(Wheel(), files=dict.fromkeys(names, b"x = 1\n")).write(directory)
+
+
+@pytest.mark.parametrize("verb", ["install", "verify"])
+def test_root_does_not_hold_an_environment_of_many_files(
+    crowded: tuple[Path, dict[str, int]], tally: Tally, verb: str
+) -> None:
+    """Each file takes its share of memory, and the largest wheel stays below the limit."""
+    _, peaks = crowded
+    share = LIMIT if TORTURE else (40 << 10) + (LIMIT - (40 << 10)) * MODULES // protocol.MAX_FILES
+    assert peaks[verb] < share
+    tally("memory", "made safe")
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int]]:
+    """A root with an environment of many modules, and what root took to make and verify it."""
+    root = tmp_path_factory.mktemp("crowded")
+    code = "import sys; from pathlib import Path; from tests.hostile.test_limits import modules; "
+    run(f"{code} modules(Path(sys.argv[1]))", str(root))
+    digest = source(root / Wheel().filename).sha256
+    (root / "lock.txt").write_text(f"demo==1.0 --hash=sha256:{digest}\n")
+    python = running_interpreter().path
+    install = ["install", "-o", "-w", "/", "-p", python, "-r", "/lock.txt", "/opt/app/penv"]
+    verbs = {"install": install, "verify": ["verify"]}
+    return root, {name: int(run(ROAD, str(root), *verb)) for name, verb in verbs.items()}

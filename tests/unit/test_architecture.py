@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +199,27 @@ def test_the_network_is_left_to_pip(module: str) -> None:
 def test_no_module_is_named_after_nothing() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "base"}
     assert not vague & {module.rpartition(".")[2] for module in modules()}
+
+
+#: Who asks what time it is: how long to wait for somebody, and how old a database may be.
+WAITING = {"state", "system.sandbox", "trees.processes"}
+AGES = {name for name in modules() if name.startswith("advisories.") or name == "verbs.audit"}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_decision_is_the_clocks(module: str) -> None:
+    """A clock that is ten years off changes nothing: neither it nor the times of files are asked.
+
+    What counts seconds only to stop waiting asks the one clock that nobody sets.
+    """
+    tree = ast.parse(modules()[module].read_text())
+    asked = {name for name in calls(tree) if re.match(r"(time|datetime|date)\.", name)}
+    asked -= {"time.sleep"}
+    times = {"st_mtime", "st_ctime", "st_atime", "st_mtime_ns", "st_ctime_ns", "getmtime"}
+    looked_at = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & times
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if module in AGES:
+        return
+    assert not looked_at
+    assert asked <= ({"time.monotonic"} if module in WAITING else set())
+    assert not named & {"monotonic", "perf_counter", "gmtime", "localtime", "strftime"}

@@ -73,3 +73,13 @@ def test_the_document_names_every_setting() -> None:
     document = Path(__file__).parents[2] / "docs" / "configuration.md"
     rows = re.findall(r"^\| `([a-z-]+) = \w+` \|", document.read_text(), re.MULTILINE)
     assert rows == sorted(configuration.SETTINGS, key=rows.index)
+
+
+def test_the_file_that_is_shipped_names_every_setting_and_sets_none() -> None:
+    shipped = (Path(__file__).resolve().parents[2] / "fedora/rpm-venv.conf").read_text()
+    assert configuration.parse(shipped.encode()) == Configuration()
+    settings = re.findall(r"^#(\S+ = .*)$", shipped, re.M)
+    assert {line.partition(" ")[0] for line in settings} == set(configuration.SETTINGS)
+    for line in settings:
+        meant = configuration.parse(line.encode())
+        assert meant == Configuration() or line.startswith("audit-max-age")

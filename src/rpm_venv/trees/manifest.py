@@ -42,8 +42,11 @@ class Manifest:
 
         The same paths give the same bytes.
         """
-        text = b"".join(self._lines())
-        return text + json.dumps({"sha256": hashlib.sha256(text).hexdigest()}).encode() + b"\n"
+        text = bytearray()  # not all lines and their sum beside each other: they are many
+        for line in self._lines():
+            text += line
+        text += json.dumps({"sha256": hashlib.sha256(text).hexdigest()}).encode() + b"\n"
+        return bytes(text)
 
     def _lines(self) -> Iterator[bytes]:
         yield json.dumps({"format": FORMAT}).encode() + b"\n"

@@ -91,7 +91,10 @@ class StoredObject:
 
     def dumps(self) -> bytes:
         """One line for the object, then one a file; the same object gives the same bytes."""
-        return b"".join(self._lines())
+        text = bytearray()
+        for line in self._lines():
+            text += line
+        return bytes(text)
 
     def _lines(self) -> Iterator[bytes]:
         yield _line(
