@@ -36,6 +36,7 @@ VERBS = {
     "sbom": "write the bill of materials of one environment (CycloneDX)",
     "run": "run a command of an environment as a user who is not root",
     "lock": "resolve requirements to an exact lock",
+    "vendor": "make a source package with its wheels, which builds without a network",
     "wheel": "build the wheel of a source tree, offline (for rpmbuild)",
     "declare": "put a declaration and its wheels into a buildroot (for rpmbuild)",
     "lint": "say what mistakes a spec file makes with virtual environments",

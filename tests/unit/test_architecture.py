@@ -34,7 +34,8 @@ ROWS = (
         "knowledge",
         "trees.generation environment locks.resolve locks.built locks.exact locks.own "
         "locks.targets locks.project locks.exported locks.uvlock locks.poetrylock locks.carry "
-        "locks.amendments locks.fit building.dependencies building.libraries building.source",
+        "locks.amendments locks.fit building.dependencies building.libraries building.source "
+        "building.vendored building.rpmbuild",
     ),
     ("store", "wheels.unpack wheels.batch wheels.store wheels.packaged wheels.needs"),
     ("fetching", "fetching.*"),
@@ -59,6 +60,7 @@ RUNS_PROGRAMS = {
     "fetching.download",
     "building.libraries",
     "building.source",
+    "building.rpmbuild",
 }
 WRITES = {
     "system.files",
@@ -171,6 +173,8 @@ def test_files_are_written_where_they_may_be(module: str) -> None:
         "locks.resolve",
         "fetching.download",
         "building.source",
+        "building.vendored",
+        "verbs.vendor",
     )
     if module not in WRITES and not module.startswith("confined.") and not author_side:
         assert not found

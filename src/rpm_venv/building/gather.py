@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rpm_venv.building import vendored
 from rpm_venv.errors import FetchError, LockError, Problem, VenvError
 from rpm_venv.fetching import fetch
 from rpm_venv.locks import lock, own
@@ -58,6 +59,27 @@ def gathered(context: Context, wish: Wish) -> Iterator[Gathered]:
     ``LockError`` where the lock is not exact or does not fit; ``FetchError`` with each wheel that
     is needed and cannot be had.
     """
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(
+            _gathered(context, replace(wish, directories=_opened(wish, stack)))
+        )
+
+
+def _opened(wish: Wish, stack: contextlib.ExitStack) -> tuple[str, ...]:
+    """The directories to look in; an archive of wheels is unpacked into one."""
+    found = []
+    for name in wish.directories:
+        if vendored.is_archive(Path(name)):
+            scratch = tempfile.TemporaryDirectory(prefix="rpm-venv-wheels-")
+            found.append(stack.enter_context(scratch))
+            vendored.unpack(Path(name), Path(found[-1]))
+        else:
+            found.append(name)
+    return tuple(found)
+
+
+@contextlib.contextmanager
+def _gathered(context: Context, wish: Wish) -> Iterator[Gathered]:
     joined, told = own.join(wish.data, wish.filename, wish.own)
     entries = _select(joined, wish)
     own.refuse_needs(wish.own, entries, wish.interpreter, wish.filename)

@@ -23,12 +23,15 @@ _NO_WHEEL = re.compile(r"No matching distribution found for ([^\s(]+==[^\s(]+)")
 _HINT = f"name a directory that has the wheels with -w; where there is no wheel, {HOW_TO_BUILD}"
 
 
-def distributions(entries: Sequence[Entry], interpreter: Interpreter, place: Path) -> None:
+def distributions(
+    entries: Sequence[Entry], interpreter: Interpreter, place: Path, *, isolated: bool = False
+) -> None:
     """Have pip download each entry into ``place``, an existing directory: a wheel, or an sdist.
 
     An sdist only where the index has no wheel of it for this Python; pip runs its build backend,
-    once its hash is right, for its metadata. ``FetchError`` with pip's complaint where there is
-    neither. What came is to be hashed by the caller.
+    once its hash is right, for its metadata; ``isolated`` fetches that, too. An interpreter without
+    a path is elsewhere: its tags say what it takes. ``FetchError`` with pip's complaint where there
+    is neither. What came is to be hashed by the caller.
     """
     pip = next(resolve.pips(interpreter), None)
     if pip is None:
@@ -36,7 +39,7 @@ def distributions(entries: Sequence[Entry], interpreter: Interpreter, place: Pat
     sources = [entry for entry in entries if not entry.files and entry.sdist]
     wheels = [entry for entry in entries if entry not in sources]
     while wheels:
-        done = _download(pip, ["--only-binary", ":all:"], wheels, place)
+        done = _download(pip, ["--only-binary", ":all:", *_elsewhere(interpreter)], wheels, place)
         if done.returncode == 0:
             break
         without = {name.lower() for name in _NO_WHEEL.findall(done.stderr)}
@@ -45,10 +48,22 @@ def distributions(entries: Sequence[Entry], interpreter: Interpreter, place: Pat
             raise _failed(done)
         sources += found
         wheels = [entry for entry in wheels if entry not in found]
-    options = ["--no-binary", ":all:", "--no-build-isolation"]
+    options = ["--no-binary", ":all:", *([] if isolated else ["--no-build-isolation"])]
     done = _download(pip, options, sources, place) if sources else done
     if done.returncode != 0:
         raise _failed(done)
+
+
+def _elsewhere(interpreter: Interpreter) -> list[str]:
+    """An interpreter that is not here, in pip's words."""
+    if interpreter.path:
+        return []
+    tags = [tag.split("-") for tag in interpreter.tags]
+    own = f"cp{interpreter.minor.replace('.', '')}"
+    platforms = dict.fromkeys(tag[2] for tag in tags if tag[2] != "any")
+    words = ["--python-version", interpreter.minor, "--implementation", "cp"]
+    words += [word for abi in (own, "abi3", "none") for word in ("--abi", abi)]
+    return words + [word for platform in platforms for word in ("--platform", platform)]
 
 
 def _download(

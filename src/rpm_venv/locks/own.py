@@ -83,6 +83,25 @@ def join(data: bytes, filename: str, wheels: Sequence[Built]) -> tuple[Lock, tup
     return joined, tuple(f"{w.entry} is of this build: {w.path.name}" for w in wheels)
 
 
+def read(data: bytes, filename: str) -> tuple[Lock, tuple[str, ...]]:
+    """A lock before its own wheels join it: without them, and the names that it has of them.
+
+    Those are entries of a requirements.txt without a hash, and the source directory that a
+    pylock.toml names. ``LockError`` where it is not exact besides.
+    """
+    found, problems = lock.read(data, filename)
+    names = [entry.name for entry in found.entries if entry.source == "directory"]
+    if not found.pylock:
+        text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
+        pinned = {where: name for where, name, _ in requirements.pins(text)}
+        problems = [problem for problem in problems if problem.where not in pinned]
+        names += pinned.values()
+    if problems:
+        lock.parse(data, filename)
+    entries = tuple(entry for entry in found.entries if entry.source != "directory")
+    return replace(found, entries=entries), tuple(names)
+
+
 def _differs(own: Entry, other: Entry) -> Iterator[Problem]:
     """Why an entry of the lock is not that of a wheel of the same name."""
     (digest,) = own.hashes

@@ -25,7 +25,10 @@ Answers = Sequence[tuple[Interpreter, Sequence[Entry]]]
 
 _MINOR = re.compile(r"3\.(\d{1,2})")
 _MACHINE = re.compile(r"[a-z0-9_]{2,20}")
-_NEWEST_GLIBC = 45  # of the 2.N in manylinux tags; newer ones than there are do no harm
+#: The 2.N of manylinux tags: a wheel for the oldest system is the best, and one for a newer system
+#: than there is does no harm.
+_EL8_GLIBC = 28
+_NEWEST_GLIBC = 45
 _OLDER_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 
 
@@ -79,7 +82,7 @@ def _tags(version: tuple[int, int], machine: str) -> tuple[str, ...]:
 
     name = f"cp{version[0]}{version[1]}"
     platforms = []
-    for glibc in range(_NEWEST_GLIBC, 4, -1):
+    for glibc in (*range(_EL8_GLIBC, 4, -1), *range(_EL8_GLIBC + 1, _NEWEST_GLIBC)):
         platforms.append(f"manylinux_2_{glibc}_{machine}")
         platforms += [f"{old}_{machine}" for old, n in _OLDER_MANYLINUX.items() if n == glibc]
     platforms.append(f"linux_{machine}")

@@ -25,7 +25,8 @@ from rpm_venv.locks.built import Built
 from rpm_venv.locks.locked import Entry, Lock
 from rpm_venv.report import Context, Report
 from rpm_venv.system.files import write_atomic
-from rpm_venv.system.interpreter import Interpreter, inspect
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.verbs import options
 from rpm_venv.verbs.options import DEFAULT_PYTHON
 
 _STDOUT = "-"
@@ -68,32 +69,12 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     data = _read(Path(args.source))
     if args.target == _STDOUT and not args.add:
         return _report(lock.parse(data, args.source), args)
-    interpreters = _interpreters(context, args)
+    interpreters = options.interpreters(context, args.pythons, args.machines)
     wheels = _built([Path(name) for name in args.add], interpreters)
     made, by = _made(context, args, data, interpreters, wheels)
     if not lock.is_pylock(args.target):
         exact.refuse_conditions(made)
     return _report(made, args, by)
-
-
-def _interpreters(context: Context, args: argparse.Namespace) -> list[Interpreter]:
-    """Every Python on every machine that the lock is to be for, Pythons in ascending order."""
-    machines = sorted({targets.check_machine(machine) for machine in args.machines})
-    machines = machines or [os.uname().machine]
-    here = [_python(context, name) for name in dict.fromkeys(args.pythons or [DEFAULT_PYTHON])]
-    pythons = {one.version[:2]: one for one in here}
-    return [
-        targets.on_machine(pythons[v], machine) for v in sorted(pythons) for machine in machines
-    ]
-
-
-def _python(context: Context, name: str) -> Interpreter:
-    if not targets.is_version(name):
-        return inspect(context.layout, name)
-    try:
-        return inspect(context.layout, f"python{name}")
-    except VenvError:
-        return targets.elsewhere(name, os.uname().machine)
 
 
 def _made(

@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import posixpath
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rpm_venv.declaration import Declaration, Package
-from rpm_venv.errors import UsageError
+from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.system import declared
+
+if TYPE_CHECKING:
+    from rpm_venv.report import Context
+    from rpm_venv.system.interpreter import Interpreter
 
 DEFAULT_PYTHON = "/usr/bin/python3"
 
@@ -89,6 +95,34 @@ def shipped(layout: Layout, args: argparse.Namespace) -> Declaration:
     if any(options) or args.python != DEFAULT_PYTHON:
         raise UsageError("the package declares its options; give none without -r", subject=path)
     return replace(found, package=args.package or found.package)
+
+
+def interpreters(
+    context: Context, pythons: Sequence[str], machines: Sequence[str]
+) -> list[Interpreter]:
+    """Every Python on every machine that a lock is to be for, Pythons in ascending order.
+
+    A Python is an interpreter of this system, or a version of one that need not be here.
+    """
+    from rpm_venv.locks import targets  # install has no use for it
+
+    known = sorted(map(targets.check_machine, dict.fromkeys(machines))) or [os.uname().machine]
+    here = [_python(context.layout, name) for name in dict.fromkeys(pythons or [DEFAULT_PYTHON])]
+    found = {one.version[:2]: one for one in here}
+    in_order = [found[version] for version in sorted(found)]
+    return [targets.on_machine(python, machine) for python in in_order for machine in known]
+
+
+def _python(layout: Layout, name: str) -> Interpreter:
+    from rpm_venv.locks import targets
+    from rpm_venv.system.interpreter import inspect
+
+    if not targets.is_version(name):
+        return inspect(layout, name)
+    try:
+        return inspect(layout, f"python{name}")
+    except VenvError:
+        return targets.elsewhere(name, os.uname().machine)
 
 
 def _file(layout: Layout, name: str) -> str:
