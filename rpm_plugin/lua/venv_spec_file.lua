@@ -54,9 +54,10 @@ local function spec_name()
     return name ~= "" and name or rpm.expand("%{_specdir}/%{name}.spec")
 end
 
--- The same for a line of a build script; nil where that would have to quote it.
+-- The same for a line of a build script; nil where that would have to quote it. What BuildSystem
+-- makes is parsed from a temporary file.
 local function plain_name()
-    local name = spec_name()
+    local name = spec_name():gsub("^.*/rpm%-tmp%.%w+$", rpm.expand("%{_specdir}/%{name}.spec"))
     return name:match("^/[%w._+@~^:=,/ -]+$")
 end
 

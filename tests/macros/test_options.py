@@ -60,4 +60,6 @@ def test_generated_and_written_requirements_are_for_the_same_runtime(macros: Mac
 def test_macro_names_have_three_letters_or_more_and_one_prefix(macros: Macros) -> None:
     names = re.findall(r"^%(\w+)", macros.file.read_text(), re.MULTILINE)
     assert names
-    assert all(re.match(r"venv_\w{3,}|__venv_\w{3,}|__rpm_venv", name) for name in names)
+    assert all(
+        re.match(r"venv_\w{3,}|__venv_\w{3,}|__rpm_venv|buildsystem_venv_", name) for name in names
+    )

@@ -202,7 +202,7 @@ NO_PROGRAM = ("", "text")
 RUN = {
     "README.md": {"sh": 3, "spec": 3, "console": 1},
     "docs/commands.md": {"sh": 2},
-    "docs/macros.md": {"sh": 10, "spec": 11, "lua": 1},
+    "docs/macros.md": {"sh": 10, "spec": 12, "lua": 1},
     "examples/README.md": {"sh": 1},
 }
 

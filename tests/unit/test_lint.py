@@ -79,6 +79,7 @@ WRONG: dict[str, list[str]] = {
     ],
     "unfit-path": [
         "%post\npython3 -m venv /var/lib/app1/run\n",
+        "BuildSystem: venv\nBuildOption(install): -r lock -c x /var/app1/penv\n",
         "%post\npython3 -m venv %{_localstatedir}/app1\n",
         "%install\nvirtualenv %{buildroot}/usr/local/app1\n",
         "%install\n%venv_declare -r lock -c app1 /home/app1/penv\n",

@@ -118,6 +118,7 @@ def read(spec: SpecFile) -> Uses:
     filled: list[Filled] = []
     removed: list[Removed] = []
     called: list[Called] = []
+    called.extend(_by_build_system(spec))
     for section in spec.sections:
         calls = _calls(section, spec.macros)
         called.extend(call for call in calls if not spec.macros.defines(f"venv_{call.macro}"))
@@ -131,6 +132,21 @@ def read(spec: SpecFile) -> Uses:
 
 
 # ---- our macros
+
+
+_BUILD_OPTION = re.compile(r"\s*BuildOption\(install\)\s*:\s*(.*)", re.IGNORECASE)
+
+
+def _by_build_system(spec: SpecFile) -> Iterator[Called]:
+    """The %venv_declare that ``BuildSystem: venv`` stands for."""
+    if not any(tag.text == "venv" for tag in spec.tags("buildsystem")):
+        return
+    for section in spec.named(""):
+        for line in section.lines:
+            option = _BUILD_OPTION.match(line.text)
+            if option:
+                options, operands = _arguments(spec.macros.expand(option[1]))
+                yield Called("declare", options, operands, line, section)
 
 
 def _calls(section: Section, macros: Macros) -> Iterator[Called]:
