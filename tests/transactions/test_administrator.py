@@ -1,0 +1,101 @@
+"""The administrator's side on a host: patch once, extras, and what had to wait."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.host import Host
+from tests.host.applications import answer, tiny_application, tiny_declared
+from tests.host.wheels import Wheel, make_lock, make_wheel
+from tests.transactions.conftest import Build, Leftovers
+
+PLACE = "/etc/rpm-venv"
+TLS, FIXED = make_wheel("tls", "2.0"), make_wheel("tls", "2.1")
+PENDING = "/usr/lib/rpm-venv/pending"
+
+
+def _application(name: str, version: str = "1") -> Wheel:
+    requires = ["tls>=2"]
+    return make_wheel(name, version, requires=requires, scripts={name: f"{name}:main"})
+
+
+def _tls(host: Host, name: str) -> str:
+    code = "import tls; print(tls.__version__)"
+    return host.run(f"/opt/{name}/penv/bin/python", "-c", code, user=65534).stdout.strip()
+
+
+def _state(host: Host, name: str) -> tuple[str, list[str]]:
+    """The condition of an environment, and what came of each override and extra."""
+    rows = json.loads(host.run("rpm-venv", "--json", "list").stdout)["environments"]
+    (row,) = (row for row in rows if row["path"] == f"/opt/{name}/penv")
+    return row["condition"], [f"{each['name']} {each['outcome']}" for each in row["amendments"]]
+
+
+def _put(host: Host, place: str, *wheels: Wheel) -> None:
+    host.write(f"{PLACE}/{place}", make_lock(wheels))
+    for wheel in wheels:
+        host.write(f"{PLACE}/wheels/{wheel.filename}", wheel.content)
+
+
+def test_a_fix_once_for_all_through_upgrades_and_back(
+    host: Host, build: Build, leftovers: Leftovers
+) -> None:
+    def packages(version: str) -> list[Path]:
+        return [
+            build(make(version, name, wheels=(_application(name, version), TLS)))
+            for name, make in (("app1", tiny_declared), ("app2", tiny_application))
+        ]
+
+    old, new = packages("1"), packages("2")
+    host.publish(*old, *new)
+    host.rpm("-i", *map(host.repository_path, old))
+    first = [host.readlink(f"/opt/{name}/penv") for name in ("app1", "app2")]
+    _put(host, "overrides.d/CVE-1.txt", FIXED)
+    assert "overrides or extras have changed since" in host.rpm("-V", "app2", check=False).output
+    done = host.run("rpm-venv", "sync")
+    assert done.output == "installed /opt/app1/penv\ninstalled /opt/app2/penv\n"
+    for name in ("app1", "app2"):
+        assert (_tls(host, name), _state(host, name)) == ("2.1", ("ok", ["tls applied"]))
+    assert host.rpm("-V", "app1", "app2", "rpm-venv").output == ""
+    # The wheel was needed once: what is there is enough for upgrades and repairs.
+    host.path(f"{PLACE}/wheels/{FIXED.filename}").unlink()
+    _put(host, "extras.d/opt-app1-penv.txt", make_wheel("plugin", requires=["tls"]))
+    assert host.run("rpm-venv", "sync").output == "installed /opt/app1/penv\n"
+    assert host.rpm("-U", *map(host.repository_path, new)).output == ""
+    assert [answer(host), answer(host, "/opt/app2/penv", "app2")] == ["app1 2", "app2 2"]
+    assert _state(host, "app1") == ("ok", ["plugin applied", "tls applied"])
+    assert host.run("/opt/app1/penv/bin/python", "-m", "plugin").stdout == "plugin 1.0\n"
+    host.run("rpm-venv", "rollback", "/opt/app2/penv")
+    assert answer(host, "/opt/app2/penv", "app2") == "app2 1"
+    host.run("rpm-venv", "repair", "/opt/app2/penv")
+    assert (answer(host, "/opt/app2/penv", "app2"), _tls(host, "app2")) == ("app2 2", "2.1")
+    # Without the files, the locks of the packages are what there is.
+    host.path(f"{PLACE}/overrides.d/CVE-1.txt").unlink()
+    host.path(f"{PLACE}/extras.d/opt-app1-penv.txt").unlink()
+    host.run("rpm-venv", "sync")
+    downgraded = ["-U", "--oldpackage", *map(host.repository_path, old)]
+    assert host.rpm(*downgraded).output == ""
+    assert [host.readlink(f"/opt/{name}/penv") for name in ("app1", "app2")] == first
+    host.rpm("-e", "app1", "app2")
+    assert [path for path in leftovers() if not path.startswith(PLACE)] == []
+
+
+def test_what_had_to_wait_is_done_by_the_unit(host: Host, build: Build) -> None:
+    """Without a network in the scriptlet; the unit's command and condition, read from the unit."""
+    wheel = _application("app1")
+    package = build(tiny_application(wheels=(wheel,), ship=False, options=""))
+    host.publish(package)
+    host.write("/etc/pip.conf", "[global]\nno-index = true\nfind-links = /srv/wheels\n")
+    unit = host.read("/usr/lib/systemd/system/rpm-venv-sync.service")
+    assert f"ConditionPathExists={PENDING}\n" in unit
+    (command,) = (line for line in unit.splitlines() if line.startswith("ExecStart="))
+    assert not host.exists(PENDING)
+    host.rpm("-i", host.repository_path(package), check=False)
+    assert host.exists(PENDING)
+    assert _state(host, "app1")[0] == "failed"
+    assert "the last install failed" in host.rpm("-V", "app1", check=False).output
+    host.write(f"/srv/wheels/{wheel.filename}", wheel.content)
+    host.run(*command.removeprefix("ExecStart=").split())
+    assert (answer(host), host.exists(PENDING)) == ("app1 1", False)
+    assert host.rpm("-V", "app1", "rpm-venv").output == ""
