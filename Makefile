@@ -10,7 +10,7 @@ BIN := build/venv/bin
 help:
 	@echo "make demo     build everything; two applications on a throw-away RPM host (root)"
 	@echo "make test     every test (root)"
-	@echo "make torture  a fault at every call, and every hostile input (root; long)"
+	@echo "make torture  a fault at every call, every hostile input, real packages (root; long)"
 	@echo "make check    ruff and mypy"
 	@echo "make unit     the tests that need no root"
 	@echo "make rpms     the RPMs, in dist/"
@@ -47,7 +47,7 @@ test: root check pythons rpms
 	VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest
 
 torture: root $(BIN)/pytest
-	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile
+	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile tests/generators/test_passes.py
 
 demo: root rpms
 	$(BIN)/python examples/demo.py

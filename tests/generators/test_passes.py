@@ -4,6 +4,8 @@ distribution does to buildroots; the rest of the package is the distribution's."
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from rpm_venv.system.declared import LEVELS
 from tests.generators.conftest import Build, Built
 from tests.generators.specs import PATH, sources
 from tests.host.binaries import native_wheels
+from tests.host.realwheels import real_wheels
 from tests.host.wheels import make_wheel
 
 #: What passes change, complain of, or draw dependencies from.
@@ -31,6 +34,8 @@ AWKWARD = make_wheel(
 )
 SCRIPT = "#!/usr/bin/env python3\nprint('own')\n"
 SOURCES = {"own": SCRIPT, **sources(*native_wheels(), AWKWARD)}
+#: Libraries inside the wheels of real packages, under the names that auditwheel makes.
+VENDORED = re.compile(r"-[0-9a-f]{8}\.so")
 DECLARE = "%venv_declare -b {} -r %{{_sourcedir}}/requirements.txt -w %{{_sourcedir}}/wheels -o {}"
 
 #: An environment, and a script and a program that are the package's own.
@@ -40,7 +45,7 @@ Version: 1.0
 Release: 1
 Summary: Test
 License: MIT
-
+{preamble}
 %description
 Test.
 
@@ -87,7 +92,7 @@ def listed(file: Path) -> dict[str, str]:
 def test_our_files_are_untouched_and_the_rest_is_not(
     build_under_passes: Build, tmp_path: Path, level: str
 ) -> None:
-    text = SPEC.format(declare=DECLARE.format(level, PATH))
+    text = SPEC.format(preamble="", declare=DECLARE.format(level, PATH))
     built = build_under_passes(text, SOURCES)
     assert built.code == 0, built.output
     found = digests(built)
@@ -104,3 +109,31 @@ def test_our_files_are_untouched_and_the_rest_is_not(
     for foreign in ("libown", "libvendored", "libbeside", "perl", "Awkward", "rpm-venv/"):
         assert foreign not in asked
     assert not list((tmp_path / "BUILDROOT").glob("*.venv-aside"))
+
+
+REAL = ("pandas", "numpy", "opencv", "cryptography", "lxml", "zuul")
+#: All of them take minutes; every run has a small one, at the level that has most to lose.
+CASES = (
+    [(name, level) for name in REAL for level in LEVELS]
+    if os.environ.get("VENV_TORTURE")
+    else [("markupsafe", LEVELS[-1])]
+)
+
+
+@pytest.mark.parametrize(("name", "level"), CASES)
+def test_real_packages(build_under_passes: Build, tmp_path: Path, name: str, level: str) -> None:
+    real = real_wheels(name)
+    wheels = {f"wheels/{wheel.name}": wheel.read_bytes() for wheel in real.wheels.iterdir()}
+    # Not every binary in the world has a build-id.
+    preamble = "%global _build_id_links none"
+    text = SPEC.format(preamble=preamble, declare=DECLARE.format(level, PATH))
+    lock = real.lock.read_bytes()
+    built = build_under_passes(text, {"own": SCRIPT, "requirements.txt": lock, **wheels})
+    assert built.code == 0, built.output
+    ours = {path: digest for path, digest in digests(built).items() if "/rpm-venv/" in path}
+    assert ours == listed(tmp_path / "before")
+    requires, provides = built.query("--requires"), built.query("--provides")
+    assert any("libc.so.6" in line for line in requires)
+    assert not [line for line in provides if ".so" in line]
+    assert not [line for line in requires if VENDORED.search(line)]
+    assert len([line for line in provides if line.startswith("bundled(")]) == real.count()

@@ -64,8 +64,13 @@ def system_python() -> tuple[int, int]:
 def _sets() -> dict[str, _Set]:
     old, new = next(pair for newest, pair in _PANDAS if system_python() <= newest)
     return {
+        "cryptography": _Set(("cryptography==46.0.3",)),
         "httpie": _Set(("httpie==3.2.3",)),
         "httpie-new": _Set(("httpie==3.2.4",), like="httpie"),
+        "lxml": _Set(("lxml==6.0.2",)),
+        "markupsafe": _Set(("markupsafe==3.0.3",)),
+        "numpy": _Set(new[-1:] if len(new) > 1 else ("numpy",)),
+        "opencv": _Set(("opencv-python-headless==4.12.0.88",)),
         "pandas": _Set(old),
         "pandas-new": _Set(new),
         "zuul": _Set(("zuul==14.2.0",)),
@@ -74,7 +79,7 @@ def _sets() -> dict[str, _Set]:
 
 
 def real_wheels(name: str) -> RealWheels:
-    """The set of this name (``httpie``, ``pandas``, ``zuul``, each also with ``-new``)."""
+    """The set of this name, of those in ``_sets``."""
     wanted = _sets()[name]
     place = BUILD / f"{name}-cp{''.join(map(str, system_python()))}"
     BUILD.mkdir(parents=True, exist_ok=True)
