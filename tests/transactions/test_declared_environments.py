@@ -1,6 +1,6 @@
 """Environments that packages declare, with no scriptlet of theirs: the runtime's file triggers.
 
-Every way that a package comes, changes and goes, for both levels of what the package brings.
+Every way that a package comes, changes and goes; test_round_trips has the usual ones at all levels.
 """
 
 from __future__ import annotations
@@ -75,12 +75,10 @@ def _condition(host: Host, path: str = "/opt/app1/penv") -> tuple[str, str]:
 # ---- the life of a package
 
 
-@pytest.mark.parametrize("level", LEVELS)
 def test_install_upgrade_downgrade_reinstall_undo_and_erase_with_dnf(
-    site: Host, build: Build, leftovers: Leftovers, level: str
+    host: Host, build: Build, leftovers: Leftovers
 ) -> None:
-    host = site
-    host.publish(*(build(_declared(version, level=level)) for version in ("1", "2")))
+    host.publish(*(build(_declared(version)) for version in ("1", "2")))
     host.dnf("install", "app1-1")
     assert answer(host) == "app1 1"
     assert _condition(host) == ("app1-1-1.noarch", "ok")
@@ -96,28 +94,6 @@ def test_install_upgrade_downgrade_reinstall_undo_and_erase_with_dnf(
     assert host.rpm("-V", "app1", "rpm-venv").output == ""
     assert host.rpm("-qf", "/opt/app1/penv", "/opt/app1").stdout == "app1-2-1.noarch\n" * 2
     host.dnf("remove", "app1")
-    assert leftovers() == {}
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_install_upgrade_downgrade_reinstall_and_erase_with_rpm(
-    site: Host, build: Build, leftovers: Leftovers, level: str
-) -> None:
-    host = site
-    packages = [build(_declared(version, level=level)) for version in ("1", "2")]
-    host.publish(*packages)
-    old, new = map(host.repository_path, packages)
-    said = [host.rpm("-i", old)]
-    assert answer(host) == "app1 1"
-    said.append(host.rpm("-U", new))
-    assert answer(host) == "app1 2"
-    said.append(host.rpm("-U", "--oldpackage", old))
-    assert answer(host) == "app1 1"
-    said.append(host.rpm("-U", "--replacepkgs", old))
-    assert answer(host) == "app1 1"
-    said.append(host.rpm("-V", "app1", "rpm-venv"))
-    said.append(host.rpm("-e", "app1"))
-    assert [one.output for one in said] == [""] * len(said)
     assert leftovers() == {}
 
 
@@ -191,13 +167,12 @@ def test_rpm_itself_refuses_a_second_package_on_one_path(host: Host, build: Buil
 # ---- with the runtime
 
 
-@pytest.mark.parametrize("level", LEVELS)
 def test_application_and_runtime_arrive_and_go_in_one_transaction(
-    without_runtime: Host, build: Build, project_rpms: ProjectRpms, level: str
+    without_runtime: Host, build: Build, project_rpms: ProjectRpms
 ) -> None:
     host = without_runtime
     before = host.snapshot()
-    applications = [build(_declared(name=name, level=level)) for name in ("app1", "zap")]
+    applications = [build(_declared(name=name)) for name in ("app1", "zap")]
     _install(host, applications[0], project_rpms.runtime, applications[1])
     assert (answer(host), answer(host, "/opt/zap/penv", "zap")) == ("app1 1", "zap 1")
     assert host.rpm("-V", "app1", "zap", "rpm-venv").output == ""
