@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.faults import calls, table
 from tests.faults.laboratories import Laboratories
+from tests.reported import properties
+
+_TABLE = "faults"
 
 
 def needs_root() -> None:
@@ -27,8 +30,17 @@ def laboratories() -> Iterator[Laboratories]:
         yield laboratories
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if call.when == "call":
+        item.user_properties.extend((_TABLE, noted) for noted in table.drain())
+    return (yield)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = table.lines()
+    lines = table.lines(properties(terminalreporter, _TABLE))
     if lines:
         terminalreporter.section("faults")
         for line in lines:

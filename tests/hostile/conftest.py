@@ -7,31 +7,30 @@ from typing import Callable
 
 import pytest
 
+from tests.reported import properties
+
 Tally = Callable[[str, str], None]
 
-_COUNTS = pytest.StashKey["Counter[tuple[str, str]]"]()
+_TABLE = "hostile inputs"
 _OUTCOMES = ("refused", "made safe", "accepted")
 
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Tally:
     """Note what became of one input of a group: one of the outcomes of the table."""
-    counts = request.config.stash.setdefault(_COUNTS, Counter())
 
     def note(group: str, outcome: str) -> None:
         assert outcome in _OUTCOMES
-        counts[group, outcome] += 1
+        request.node.user_properties.append((_TABLE, (group, outcome)))
 
     return note
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    counts = config.stash.get(_COUNTS, None)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    counts = Counter((group, outcome) for group, outcome in properties(terminalreporter, _TABLE))
     if not counts:
         return
-    terminalreporter.section("hostile inputs")
+    terminalreporter.section(_TABLE)
     terminalreporter.line(f"{'':<34}{'tried':>10}" + "".join(f"{name:>11}" for name in _OUTCOMES))
     for group in dict.fromkeys(group for group, _ in counts):
         _line(terminalreporter, group, [counts[group, outcome] for outcome in _OUTCOMES])
