@@ -44,7 +44,7 @@ rpms: $(BIN)/pytest
 
 # The packages that %check has seen are those that the tests install.
 test: root check pythons rpms
-	VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest
+	VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest -n 2 --dist loadfile
 
 torture: root $(BIN)/pytest
 	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile tests/generators/test_passes.py
