@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rpm_venv import plan, state
+from rpm_venv import history, plan, state
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
@@ -214,6 +214,14 @@ def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:
     return ()
 
 
+def _tell(context: Context, step: plan.Tell) -> tuple[str, ...]:
+    try:
+        history.tell(context.layout, step.event, once=step.once)
+    except OSError as error:  # what is told of is done
+        return (f"warning: the history could not be written: {error}",)
+    return ()
+
+
 def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:
     for directory in step.directories:
         real = context.layout.real(directory)
@@ -241,5 +249,6 @@ _STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
     plan.SweepStore: _sweep_store,
     plan.DropObjects: _drop_objects,
     plan.RemoveParents: _remove_parents,
+    plan.Tell: _tell,
     plan.Forget: _forget,
 }

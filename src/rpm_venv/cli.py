@@ -32,6 +32,7 @@ VERBS = {
     "list": "list the environments of this system",
     "show": "show one environment in full",
     "owner": "say which environment, distribution and package a file belongs to",
+    "history": "tell what happened to environments",
     "audit": "find distributions with known vulnerabilities, offline",
     "sbom": "write the bill of materials of one environment (CycloneDX)",
     "run": "run a command of an environment as a user who is not root",

@@ -114,16 +114,25 @@ def condition(
     live: Live,
     declared: Declaration | None = None,
     amended: str | None = None,
+    *,
+    orphaned: bool = False,
 ) -> tuple[str, str]:
     """A word for how an environment stands, and why: ``ok``, ``rolled back``, ``failed``,
-    ``pending``, ``missing``, ``replaced`` or ``unknown``. Nothing of its contents is looked at.
+    ``pending``, ``missing``, ``orphaned``, ``replaced`` or ``unknown``. Nothing of its contents is
+    looked at.
 
     ``declared`` is what an installed package declares for it, if one does; ``amended`` the digest
-    of the amendments that concern it now, where that is known.
+    of the amendments that concern it now, where that is known; ``orphaned`` says that the
+    package it belongs to is not installed.
     """
     if environment is None:
         if live.kind == "ours":
             return "unknown", "the state of this environment is lost"
+        if declared is not None and live.kind == "nothing":
+            return (
+                "missing",
+                f"{declared.package or 'a package'} declares it, and it was never made",
+            )
         return "missing", "there is no environment at this path"
     if environment.failure:
         return "failed", f"the last install failed: {environment.failure}"
@@ -135,6 +144,8 @@ def condition(
         return "pending", f"generation {environment.wanted} is wanted, {live.generation} is live"
     if declared is not None and environment.declaration != declared:
         return "pending", f"it is not yet what {declared.package or 'its package'} declares"
+    if orphaned:
+        return "orphaned", f"its package {environment.owner} is not installed any more"
     if environment.left:
         return "rolled back", f"from generation {environment.left}"
     if amended is not None and amended != environment.amended:

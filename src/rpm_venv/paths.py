@@ -138,6 +138,10 @@ class Layout:
         return self.home / "lock"
 
     @property
+    def history(self) -> Path:
+        return self.home / "history"
+
+    @property
     def config(self) -> Path:
         return self.real(CONFIG)
 

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Union
 
+from rpm_venv import events
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
+from rpm_venv.events import Event
 from rpm_venv.locks.amended import NONE as NO_AMENDMENTS
 from rpm_venv.locks.amended import Amendments, Outcome
 from rpm_venv.trees.generation import Generation, Live, name
@@ -93,6 +95,14 @@ class DropObjects:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """The history gets a line. With ``once``, not where its newest says the same."""
+
+    event: Event
+    once: bool = False
+
+
+@dataclass(frozen=True)
 class RemoveParents:
     """Directories that were made for the environment go away where they are empty."""
 
@@ -117,6 +127,7 @@ Step = Union[
     SweepStore,
     DropObjects,
     RemoveParents,
+    Tell,
     Forget,
 ]
 
@@ -242,7 +253,11 @@ def install(
     steps.append(WriteState(after))
     if facts.live.generation != wanted:
         steps.append(Switch(declaration.path, wanted))
-    return (*steps, *tidy(after, facts))
+    live = facts.live.generation
+    is_same, is_whole = wanted == live, wanted in facts.whole
+    event = events.installed(after, live, repaired=is_same and not is_whole)
+    told = Tell(event, once=is_same and is_whole)
+    return (*steps, told, *tidy(after, facts))
 
 
 def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:
@@ -337,6 +352,9 @@ def heal(facts: Facts) -> tuple[Step, ...]:
 
 def rollback(facts: Facts, wanted: str, before: Environment) -> tuple[Step, ...]:
     """The steps that make a kept generation the live one. The next ``install`` goes forward."""
+    event = events.rolled_back(before, wanted, facts.live.generation)
+    if wanted == facts.live.generation:  # a call that was killed may not have come to tell
+        return (Tell(event, once=True),) if before.left else ()
     after = replace(
         before,
         wanted=wanted,
@@ -345,7 +363,7 @@ def rollback(facts: Facts, wanted: str, before: Environment) -> tuple[Step, ...]
         left=facts.live.generation,
         kept=_distinct([wanted, *before.kept]),
     )
-    return (WriteState(after), Switch(before.path, wanted))
+    return (WriteState(after), Switch(before.path, wanted), Tell(event))
 
 
 def remove(path: str, facts: Facts, emptied: Iterable[str] = ()) -> tuple[Step, ...]:
@@ -361,6 +379,7 @@ def remove(path: str, facts: Facts, emptied: Iterable[str] = ()) -> tuple[Step, 
         DropGenerations(path, facts.generations),
         SweepStore(),
         RemoveParents(parents),
+        Tell(events.removed(path, facts.before, facts.live.generation), once=True),
         Forget(path),
     )
 

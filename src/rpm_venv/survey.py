@@ -9,8 +9,8 @@ import hashlib
 import itertools
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path as RealPath
 from pathlib import PurePosixPath
 
@@ -23,7 +23,7 @@ from rpm_venv.locks.locked import MAX_SIZE
 from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts, wished_amendments
 from rpm_venv.system import amendments as administrator
-from rpm_venv.system import declared, reading, trust
+from rpm_venv.system import declared, reading, rpmdb, trust
 from rpm_venv.trees import generations, processes
 from rpm_venv.trees.generation import Live
 from rpm_venv.trees.manifest import Finding, Path, compare
@@ -64,6 +64,22 @@ def _whole(layout: Layout, path: str, generation: str, thorough: bool) -> bool:
     if not generations.whole(layout, path, generation):
         return False
     return not thorough or next(differences(layout, path, generation), None) is None
+
+
+def orphaned(layout: Layout, paths: Iterable[str]) -> frozenset[str]:
+    """Those of the environments whose package is not installed; none where nothing is known."""
+    owners: dict[str, str] = {}
+    for path in paths:
+        try:
+            known = state.read(layout, path)
+        except VenvError:
+            continue  # whose it is cannot be known
+        if known is not None and known.owner is not None:
+            owners[path] = known.owner.name
+    there = rpmdb.installed(layout, set(owners.values())) if owners else None
+    if there is None:
+        return frozenset()
+    return frozenset(path for path, name in owners.items() if name not in there)
 
 
 def damaged_objects(layout: Layout, path: str) -> tuple[str, ...]:
@@ -131,13 +147,30 @@ def with_names(facts: Facts, layout: Layout, path: str, amendments: Amendments) 
     return replace(facts, names=frozenset(names))
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What bears on how environments stand, and is read once for all of them.
+
+    ``orphaned`` are the paths of those whose package is not installed.
+    """
+
+    amendments: Amendments
+    orphaned: frozenset[str]
+
+
+def surroundings(layout: Layout, paths: Iterable[str]) -> Surroundings:
+    """What bears on how these environments stand."""
+    return Surroundings(amendments(layout), orphaned(layout, paths))
+
+
 def standing(
-    layout: Layout, path: str, environment: Environment | None, live: Live, amendments: Amendments
+    layout: Layout, path: str, environment: Environment | None, live: Live, around: Surroundings
 ) -> tuple[str, str]:
     """A word for how an environment stands, and why (``environment.condition``)."""
-    seen = with_names(Facts(live, environment), layout, path, amendments)
-    amended = wished_amendments(amendments, seen)
-    word, reason = condition(environment, live, declared.read(layout, path), amended)
+    seen = with_names(Facts(live, environment), layout, path, around.amendments)
+    amended = wished_amendments(around.amendments, seen)
+    asked, orphaned = declared.read(layout, path), path in around.orphaned
+    word, reason = condition(environment, live, asked, amended, orphaned=orphaned)
     gone = python_gone(layout, path, live.generation) if word in SOUND else ""
     return ("pending", f"{gone}; run: rpm-venv sync") if gone else (word, reason)
 

@@ -121,12 +121,21 @@ class Laboratory:
         reading = case.children or case.fault not in SIGNALS
         run = self._run(case.scenario, root, fault, reading=reading, parallel=case.parallel)
         problems = [*self._after_fault(case, root, run)]
+        problems += self._lies(case.scenario, root)
         again = self._run(case.scenario, root, None)
         if again.code != 0:
             problems.append(f"the same command again fails: {again.said.strip()}")
         else:
             problems += self._differences("after the same command again", case.scenario, root)
+            lie = systems.lie(root)
+            problems += [f"after the same command again {lie}"] if lie else []
         return Outcome(case, fault.hit, tuple(problems))
+
+    def _lies(self, scenario: str, root: Path) -> list[str]:
+        """What the history tells that is not so; it may be a line behind."""
+        lie = systems.lie(root)
+        is_behind = systems.told(root) == systems.told(self.templates / scenario / "before")
+        return [lie] if lie and not is_behind else []
 
     def _fresh(self, scenario: str) -> Path:
         root = self.scratch / "root"

@@ -22,6 +22,7 @@ TREE = Path(__file__).resolve().parents[2]
 #: The interpreter of ``/usr/bin/rpm-venv``, and of the environments.
 PYTHON = "/usr/bin/python3"
 _HOME = "usr/lib/rpm-venv"
+_HISTORY = f"{_HOME}/history"
 
 #: A path below the root → what is there: kind, mode, owner, and content.
 Snapshot = Mapping[str, tuple[object, ...]]
@@ -112,6 +113,8 @@ def snapshot(root: Path, below: str = "") -> Snapshot:
     for directory, directories, names in os.walk(top):
         for name in (*directories, *names):
             path = Path(directory, name)
+            if path == root / _HISTORY:  # has times in it: ``lie`` looks at what it tells
+                continue
             found[str(path.relative_to(top))] = _describe(path)
     return found
 
@@ -156,6 +159,22 @@ def live(root: Path, path: str = PATH) -> Live | None:
     top = root / os.readlink(public)[1:] if public.is_symlink() else public
     entries = snapshot(top) if top.is_dir() else {"": ("leads to nothing", str(top))}
     return {name: entry[:3] + entry[4:] for name, entry in entries.items()}
+
+
+def told(root: Path, path: str = PATH) -> list[str]:
+    """The generations that the history tells of, "" for a removal, in the order of its lines."""
+    file = root / _HISTORY
+    events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    done = [event for event in events if event["path"] == path and event["outcome"] == "done"]
+    return [event["generation"] for event in done]
+
+
+def lie(root: Path, path: str = PATH) -> str:
+    """What is wrong with the last line of an environment's history; "" for nothing."""
+    last = (told(root, path) or [""])[-1]
+    public = root / path[1:]
+    now = Path(os.readlink(public)).name if public.is_symlink() else ""
+    return f"the history tells of {last!r}, and {now!r} is live" if last != now else ""
 
 
 def litter(root: Path) -> list[str]:

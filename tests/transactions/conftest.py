@@ -10,8 +10,8 @@ import pytest
 from tests.host import Host, Snapshot
 from tests.host.applications import Application
 
-#: Made by the runtime's first call, owned by its package, gone with it.
-_RUNTIME = {"/usr/lib/rpm-venv/lock"}
+#: Made by the runtime's first calls, owned by its package, gone with it.
+_RUNTIME = {"/usr/lib/rpm-venv/lock", "/usr/lib/rpm-venv/history"}
 
 Build = Callable[[Application], Path]
 Leftovers = Callable[[], Snapshot]

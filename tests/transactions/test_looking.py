@@ -47,6 +47,7 @@ def test_an_application_is_known_from_all_sides(
     _audited(host)
     _listed(host)
     _owned(host)
+    _remembered(host, build)
 
 
 def _audited(host: Host) -> None:
@@ -85,3 +86,33 @@ def _owned(host: Host) -> None:
     unknown = host.run("rpm-venv", "owner", "/usr/bin/rpm-venv", check=False)
     assert unknown.code == 1
     assert "belongs to rpm-venv-" in unknown.stderr
+
+
+def _remembered(host: Host, build: Build) -> None:
+    """An upgrade that fails, one that does not, and a package that goes behind rpm-venv's back."""
+    broken = {"%post": "rm %{_datadir}/app1/wheels/*"}
+    host.publish(build(tiny_application("2", before=broken)))
+    host.dnf("upgrade", "app1", check=False)
+    host.publish(build(tiny_application("3")))
+    host.dnf("upgrade", "app1")
+    host.rpm("-e", "--justdb", "app1")
+    (listed,) = _told(host, "list")["environments"]
+    assert (listed["condition"], listed["package"]) == ("orphaned", "app1-3-1.noarch")
+    (finding,) = _told(host, "verify", code=3)["findings"]
+    assert (finding["kind"], finding["path"]) == ("orphaned", PATH)
+    host.run("rpm-venv", "remove", PATH)
+    told = _told(host, "history", PATH)
+    assert told["untold"] == {}
+    events = [(one["action"], one["outcome"], one["package"]) for one in told["events"]]
+    assert events == [
+        ("install", "done", "app1-1-1.noarch"),
+        ("install", "failed", "app1-2-1.noarch"),
+        ("install", "done", "app1-3-1.noarch"),
+        ("remove", "done", "app1-3-1.noarch"),
+    ]
+    first, failed, second, last = told["events"]
+    assert (first["before"], failed["before"]) == ("", first["generation"])
+    assert (second["before"], last["before"]) == (first["generation"], second["generation"])
+    assert failed["reason"]
+    assert len({one["lock"] for one in (first, failed, second)}) == 3
+    assert host.rpm("-qf", "/usr/lib/rpm-venv/history").stdout.startswith("rpm-venv-")

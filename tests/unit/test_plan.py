@@ -43,7 +43,7 @@ def installed(**more: Any) -> plan.Facts:
 
 def test_a_first_install_makes_everything_before_anything_points_to_it() -> None:
     steps = plan.install(WISH, [CHOICE], NOTHING)
-    assert kinds(steps) == ["MakeObjects", "MakeGeneration", "WriteState", "Switch"]
+    assert kinds(steps) == ["MakeObjects", "MakeGeneration", "WriteState", "Switch", "Tell"]
     state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
     assert (state.wanted, state.kept, state.parents) == (WANTED, (WANTED,), ("/opt/app1",))
 
@@ -94,12 +94,12 @@ def test_another_python_is_a_change_another_name_for_it_is_not() -> None:
 
 def test_a_generation_that_is_there_is_only_switched_to() -> None:
     facts = installed(live=Live("ours", BEFORE), generations=(BEFORE, WANTED))
-    assert kinds(plan.install(WISH, [CHOICE], facts)) == ["WriteState", "Switch"]
+    assert kinds(plan.install(WISH, [CHOICE], facts)) == ["WriteState", "Switch", "Tell"]
 
 
 def test_objects_in_the_store_are_not_made_again() -> None:
     steps = plan.install(WISH, [Found(WHEEL)], NOTHING)
-    assert kinds(steps) == ["MakeGeneration", "WriteState", "Switch"]
+    assert kinds(steps) == ["MakeGeneration", "WriteState", "Switch", "Tell"]
 
 
 def test_the_one_before_stays_older_ones_go_but_not_under_a_process() -> None:
@@ -154,18 +154,18 @@ def test_a_rollback_is_a_switch_and_the_next_install_goes_forward() -> None:
     facts = installed(generations=(WANTED, BEFORE), whole=frozenset({WANTED, BEFORE}))
     assert facts.before is not None
     steps = plan.rollback(facts, BEFORE, replace(facts.before, kept=(WANTED, BEFORE)))
-    assert kinds(steps) == ["WriteState", "Switch"]
+    assert kinds(steps) == ["WriteState", "Switch", "Tell"]
     state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
     assert (state.wanted, state.left, state.kept) == (BEFORE, WANTED, (BEFORE, WANTED))
     back = replace(facts, before=state, live=Live("ours", BEFORE))
     assert plan.unchanged(WISH, back) is None
     forward = plan.install(WISH, [CHOICE], back)
-    assert kinds(forward) == ["WriteState", "Switch"]
+    assert kinds(forward) == ["WriteState", "Switch", "Tell"]
 
 
 def test_a_removal_takes_the_path_first_and_its_state_last() -> None:
     order = kinds(plan.remove(PATH, installed()))
-    assert order == ["Unlink", "DropGenerations", "SweepStore", "RemoveParents", "Forget"]
+    assert order == ["Unlink", "DropGenerations", "SweepStore", "RemoveParents", "Tell", "Forget"]
 
 
 def test_a_refused_declaration_is_remembered_with_the_reason_and_what_was_live() -> None:

@@ -106,6 +106,7 @@ def test_packages_are_found_by_name_capability_and_file(
     app = ["app-2:1.0-3.noarch"]
     assert ask(root, "rpmdb.instances(layout, 'app')", way) == app
     assert ask(root, "rpmdb.providers(layout, 'venv(/opt/app/penv)')", way) == app
+    assert ask(root, "rpmdb.installed(layout, {'app', 'other'})", way) == frozenset({"app"})
     assert ask(root, "rpmdb.owner(layout, '/etc/app')", way) == app
     assert ask(root, "rpmdb.owner(layout, '/opt/app/ghost')", way) == app
 

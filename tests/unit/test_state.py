@@ -81,6 +81,17 @@ def test_how_an_environment_stands(live: Live, environment: Environment, word: s
     assert condition(environment, live)[0] == word
 
 
+def test_an_environment_whose_package_is_gone() -> None:
+    live = Live("ours", "1" * 20)
+    assert condition(STATE, live, orphaned=True)[0] == "orphaned"
+    assert condition(STATE.failed("no wheel"), live, orphaned=True)[0] == "failed"
+
+
+def test_a_declaration_that_nothing_came_of_is_named() -> None:
+    word, reason = condition(None, Live("nothing"), DECLARATION)
+    assert (word, reason) == ("missing", f"{PACKAGE} declares it, and it was never made")
+
+
 @pytest.mark.parametrize(
     "nevra", ["app1-1.0-1.noarch", "app1-2:1.0-1.el9.noarch", "my-app-1.0~rc1-0.1^git.x86_64"]
 )

@@ -12,7 +12,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Callable, ClassVar
 
@@ -56,6 +56,16 @@ def first_owned_below(layout: Layout, directory: str) -> tuple[str, str] | None:
 def instances(layout: Layout, name: str) -> tuple[Package, ...] | None:
     """The installed packages of this name; None if unknown."""
     return _matching(layout, "name", name)
+
+
+def installed(layout: Layout, names: Collection[str]) -> frozenset[str] | None:
+    """Those of the names that a package is installed under; None if unknown."""
+    with _database(layout) as database:
+        if database is None:
+            return None
+        if isinstance(database, _Command):  # one call for all of them
+            return frozenset(_text(header["name"]) for header in database()).intersection(names)
+        return frozenset(name for name in names if next(database("name", name), None) is not None)
 
 
 def providers(layout: Layout, capability: str) -> tuple[Package, ...] | None:

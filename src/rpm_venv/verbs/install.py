@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from rpm_venv import apply, plan, state, survey
+from rpm_venv import apply, events, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.locks.amended import Amendment, broken
@@ -65,16 +65,17 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
         if same is not None:
             if same != facts.before:
                 state.write(layout, same)
-            said: tuple[str, ...] = ()
+            event = events.installed(same, "")  # where a call was killed before it could tell
+            said = apply.apply(context, (plan.Tell(event, once=True),))
             if plan.untidy(same, facts):
                 facts = survey.with_processes(facts, layout, declaration.path)
-                said = apply.apply(context, plan.tidy(same, facts))
+                said += apply.apply(context, plan.tidy(same, facts))
             return _report(declaration, same.wanted, changed=False, talk=said)
         steps, said = _make(context, wish, lock, facts)
     after = next(step.environment for step in steps if isinstance(step, plan.WriteState))
     unfollowed = tuple(f"{declaration.path}: {each.line()}" for each in after.pending)
     failed = facts.before is None or bool(facts.before.failure)
-    changed = failed or any(not isinstance(step, plan.WriteState) for step in steps)
+    changed = failed or any(not isinstance(step, (plan.WriteState, plan.Tell)) for step in steps)
     return _report(declaration, after.wanted, changed=changed, talk=(*said, *unfollowed))
 
 
@@ -131,7 +132,18 @@ def _failure_kept(context: Context, declaration: Declaration, facts: plan.Facts)
             before = state.read(context.layout, declaration.path)
             failed = plan.refused(declaration, replace(facts, before=before), first_line(error))
             state.write(context.layout, failed)
+            digest, live = _digest(context.layout, declaration), facts.live.generation
+            event = events.failed(declaration, digest, live, first_line(error))
+            apply.apply(context, (plan.Tell(event, once=True),))
         raise
+
+
+def _digest(layout: Layout, declaration: Declaration) -> str:
+    """The sha256 of the lock; "" where there is none."""
+    try:
+        return hashlib.sha256(survey.lock(layout, declaration)).hexdigest()
+    except VenvError:
+        return ""
 
 
 def _report(

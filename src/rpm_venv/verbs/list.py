@@ -7,9 +7,9 @@ from typing import Any
 
 from rpm_venv import state, survey
 from rpm_venv.errors import VenvError
-from rpm_venv.locks.amended import Amendments
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
+from rpm_venv.survey import Surroundings
 from rpm_venv.system import declared
 from rpm_venv.trees import generations
 
@@ -23,20 +23,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """List; nothing of the environments' contents is looked at (that is ``verify``)."""
     del args
-    paths = {*declared.paths(context.layout), *state.paths(context.layout)}
-    lines = survey.amendments(context.layout)
-    rows = [_row(context.layout, path, lines) for path in sorted(paths)]
+    layout = context.layout
+    paths = sorted({*declared.paths(layout), *state.paths(layout)})
+    around = survey.surroundings(layout, paths)
+    rows = [_row(layout, path, around) for path in paths]
     return Report(data={"environments": rows}, text=_table(rows))
 
 
-def _row(layout: Layout, path: str, lines: Amendments) -> dict[str, Any]:
+def _row(layout: Layout, path: str, around: Surroundings) -> dict[str, Any]:
     live = generations.live(layout, path)
     generation = generations.read(layout, path, live.generation) if live.generation else None
     package = ""
     outcomes: list[dict[str, Any]] = []
     try:
         environment = state.read(layout, path)
-        word, reason = survey.standing(layout, path, environment, live, lines)
+        word, reason = survey.standing(layout, path, environment, live, around)
         if environment:
             package = str(environment.owner or "")
             outcomes = [outcome.to_json() for outcome in environment.outcomes]

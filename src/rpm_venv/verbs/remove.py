@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from rpm_venv import apply, plan, survey
+from rpm_venv import apply, events, history, plan, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
@@ -33,12 +34,22 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         caller = _caller(layout, path, args, facts)
         if plan.may_remove(caller, facts):
             emptied = _emptied(layout, path, caller, facts)
-            steps = plan.remove(path, facts, emptied) if _anything(facts) else ()
+            gone = not _anything(facts)
+            steps = _untold(layout, path) if gone else plan.remove(path, facts, emptied)
         else:
             steps = plan.heal(facts)
         said = apply.apply(context, steps)
     removed = any(isinstance(step, plan.Forget) for step in steps)
     return Report(data={"path": path, "removed": removed}, talk=said)
+
+
+def _untold(layout: Layout, path: str) -> tuple[plan.Step, ...]:
+    """The line that an earlier removal could not add to the history, if there is one."""
+    last = history.last(layout, path)
+    if last is None or last.action == "remove":
+        return ()
+    removal = replace(events.removed(path, None, ""), package=last.package, lock=last.lock)
+    return (plan.Tell(removal),)
 
 
 def _anything(facts: plan.Facts) -> bool:

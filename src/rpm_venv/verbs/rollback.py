@@ -46,10 +46,10 @@ def run(context: Context, args: argparse.Namespace) -> Report:
                 subject=path,
                 hint="go back with: dnf history undo",
             )
-        steps = () if wanted == facts.live.generation else plan.rollback(facts, wanted, before)
+        steps = plan.rollback(facts, wanted, before)
         said = apply.apply(context, steps)
     return Report(
-        data={"path": path, "generation": wanted, "changed": bool(steps)},
+        data={"path": path, "generation": wanted, "changed": wanted != facts.live.generation},
         talk=said,
     )
 

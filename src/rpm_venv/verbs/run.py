@@ -71,7 +71,9 @@ def _program(layout: Layout, path: str, name: str) -> Path:
     """The command, by the live generation's name: an upgrade meanwhile mixes nothing."""
     live = generations.live(layout, path)
     environment = state.read(layout, path)
-    word, reason = survey.standing(layout, path, environment, live, survey.amendments(layout))
+    # Whether its package is installed does not matter here: a scriptlet of it may be what calls.
+    around = survey.Surroundings(survey.amendments(layout), frozenset())
+    word, reason = survey.standing(layout, path, environment, live, around)
     if word not in SOUND:
         known = environment is not None
         raise VenvError(

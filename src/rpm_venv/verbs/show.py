@@ -31,8 +31,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             "there is no environment at this path", subject=path, hint="see: rpm-venv list"
         )
     generation = generations.read(layout, path, live.generation) if live.generation else None
-    lines = survey.amendments(layout)
-    word, reason = survey.standing(layout, path, environment, live, lines)
+    around = survey.surroundings(layout, [path])
+    word, reason = survey.standing(layout, path, environment, live, around)
     data: dict[str, Any] = {
         "path": path,
         "condition": word,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from rpm_venv import state, survey
 from rpm_venv.environment import SOUND
 from rpm_venv.errors import VenvError
-from rpm_venv.locks.amended import Amendments
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FOUND, Context, Report
+from rpm_venv.survey import Surroundings
 from rpm_venv.system import declared
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Live
@@ -48,10 +48,10 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     paths = [environment_path(path) for path in args.paths] or list(known)
     found: list[Found] = []
     talk: list[str] = []
-    lines = survey.amendments(layout)
+    around = survey.surroundings(layout, paths)
     for path in paths:
         context.progress(f"verifying {path}")
-        here = _verify(layout, path, lines)
+        here = _verify(layout, path, around)
         found.extend(here)
         if here:
             talk.append(f"{path}: not as installed; {_mend(layout, path, here)}")
@@ -67,6 +67,8 @@ def _mend(layout: Layout, path: str, found: list[Found]) -> str:
     """What mends these findings. A repair works from the state: there has to be one."""
     repair = f"mend it with: rpm-venv repair {path}"
     kinds = {one.kind for one in found}
+    if kinds == {"orphaned"}:
+        return f"install its package, or remove it with: rpm-venv remove {path}"
     if "state" in kinds:
         file = layout.target(layout.state_file(path))
         return f"remove {file} and reinstall the package it belongs to"
@@ -75,24 +77,24 @@ def _mend(layout: Layout, path: str, found: list[Found]) -> str:
     return f"move away what stands there, and {repair}" if "replaced" in kinds else repair
 
 
-def _verify(layout: Layout, path: str, lines: Amendments) -> list[Found]:
+def _verify(layout: Layout, path: str, around: Surroundings) -> list[Found]:
     for _ in range(_TRIES):
         live = generations.live(layout, path)
-        found = list(_findings(layout, path, live, lines))
+        found = list(_findings(layout, path, live, around))
         if not found:
             return found
         if generations.live(layout, path) == live:
             break
     with state.still(layout) as alone:  # an install may be between the state and the link
         if alone:
-            found = list(_findings(layout, path, generations.live(layout, path), lines))
+            found = list(_findings(layout, path, generations.live(layout, path), around))
     return found
 
 
-def _findings(layout: Layout, path: str, live: Live, lines: Amendments) -> Iterator[Found]:
+def _findings(layout: Layout, path: str, live: Live, around: Surroundings) -> Iterator[Found]:
     try:
         environment = state.read(layout, path)
-        word, reason = survey.standing(layout, path, environment, live, lines)
+        word, reason = survey.standing(layout, path, environment, live, around)
     except VenvError as error:
         word, reason = "state", error.message
     if word not in SOUND:

@@ -1,0 +1,104 @@
+"""What happened to environments on this machine, a line each, in one file that rpm-venv owns.
+
+The newest lines are kept: a file that reaches ``MAX_SIZE`` loses the older half of them. A line is
+written after what it tells of was made durable, so it never tells what did not happen. A call that
+is killed in between leaves its line out; the same call again writes it, if what is live changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timezone
+
+from rpm_venv.events import Event
+from rpm_venv.paths import Layout
+from rpm_venv.system import files
+
+MAX_SIZE = 1 << 20  # bytes: some 3,000 events
+_MAX_REASON = 500  # characters
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event, and when it was over: UTC, to the second."""
+
+    time: str
+    event: Event
+
+
+def read(layout: Layout) -> tuple[Line, ...]:
+    """All that is known, oldest first; lines that cannot be read are left out."""
+    return tuple(_lines(_content(layout)))
+
+
+def last(layout: Layout, path: str) -> Event | None:
+    """The newest event of an environment."""
+    content = _content(layout)
+    mark = b'"path":' + json.dumps(path).encode()
+    end = len(content)
+    while (at := content.rfind(mark, 0, end)) >= 0:
+        start = content.rfind(b"\n", 0, at) + 1
+        stop = content.find(b"\n", at)
+        for line in _lines(content[start : stop if stop >= 0 else len(content)]):
+            if line.event.path == path:
+                return line.event
+        end = start
+    return None
+
+
+def tell(layout: Layout, event: Event, *, once: bool = False) -> None:
+    """Add an event, durably; ``OSError``. The caller is the only one that writes.
+
+    With ``once``, not where the newest event of the environment says the same.
+    """
+    event = replace(event, reason=event.reason[:_MAX_REASON])
+    if once and event.says_what(last(layout, event.path)):
+        return
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    line = json.dumps({"time": now, **asdict(event)}, separators=(",", ":")).encode() + b"\n"
+    is_new = not layout.history.exists()
+    descriptor = os.open(layout.history, _APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line  # what a full disk or a kill left of the last one
+        files.write_all(descriptor, line)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if is_new:
+        files.fsync_dir(layout.home)
+    if size + len(line) > MAX_SIZE:
+        _shorten(layout)
+
+
+def _shorten(layout: Layout) -> None:
+    lines = _content(layout).splitlines(keepends=True)
+    kept = b"".join(lines[len(lines) // 2 :])
+    files.write_atomic(layout.history, kept, 0o644, by=files.make_staging(layout))
+
+
+def _content(layout: Layout) -> bytes:
+    """The file, or as much of its end as it may have."""
+    try:
+        with layout.history.open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - 2 * MAX_SIZE, 0))
+            return file.read(2 * MAX_SIZE)
+    except FileNotFoundError:
+        return b""
+
+
+def _lines(content: bytes) -> Iterator[Line]:
+    names = [field.name for field in fields(Event)]
+    for text in content.splitlines():
+        try:
+            data = json.loads(text)
+            values = {name: data[name] for name in ("time", *names)}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if all(isinstance(value, str) for value in values.values()):
+            yield Line(values.pop("time"), Event(**values))
