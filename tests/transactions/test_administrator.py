@@ -81,6 +81,29 @@ def test_a_fix_once_for_all_through_upgrades_and_back(
     assert [path for path in leftovers() if not path.startswith(PLACE)] == []
 
 
+def test_a_site_brings_its_fixes_as_a_package(
+    host: Host, build: Build, build_host: Host, leftovers: Leftovers
+) -> None:
+    application = build(tiny_declared(wheels=(_application("app1"), TLS)))
+    (fixes,) = build_host.build(
+        "Name: site-fixes\nVersion: 1\nRelease: 1\nSummary: Fixes\nLicense: MIT\n"
+        "BuildArch: noarch\n"
+        "%description\n%{summary}.\n%install\n"
+        f"install -D -m 0644 %{{_sourcedir}}/fixes.txt %{{buildroot}}{PLACE}/overrides.d/site.txt\n"
+        f"install -D -m 0644 %{{_sourcedir}}/{FIXED.filename} -t %{{buildroot}}{PLACE}/wheels\n"
+        f"%files\n{PLACE}/overrides.d/site.txt\n{PLACE}/wheels/*.whl\n",
+        {"fixes.txt": make_lock([FIXED]), FIXED.filename: FIXED.content},
+    )
+    host.publish(application, fixes)
+    host.rpm("-i", host.repository_path(application))
+    assert host.rpm("-i", host.repository_path(fixes)).output == ""
+    assert (_tls(host, "app1"), _state(host, "app1")[0]) == ("2.1", "ok")
+    assert host.rpm("-e", "site-fixes").output == ""
+    assert (_tls(host, "app1"), _state(host, "app1")[0]) == ("2.0", "ok")
+    host.rpm("-e", "app1")
+    assert leftovers() == {}
+
+
 def test_what_had_to_wait_is_done_by_the_unit(host: Host, build: Build) -> None:
     """Without a network in the scriptlet; the unit's command and condition, read from the unit."""
     wheel = _application("app1")

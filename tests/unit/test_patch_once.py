@@ -196,6 +196,9 @@ def test_a_wrong_file_is_an_error_where_it_concerns_an_environment(system: Syste
     system.override(FIXED)
     system.call("sync")
     system.write("/etc/rpm-venv/overrides.d/cve.txt", "tls>=2.1\n")
+    lock = "/usr/share/app1/requirements.txt"
+    assert "cve.txt: this file of overrides" in system.call("check", "-o", "-r", lock, PATH, code=1)
+    system.call("check", "-o", "-r", lock.replace("app1", "app2"), "/opt/app2/penv")
     said = system.install(code=1)
     assert "cve.txt: this file of overrides is wrong" in said and "line 1" in said
     assert system.contents() == ["tls 2.1", "web 1.0"], "what was patched stays patched"

@@ -17,6 +17,7 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.fetching import fetch
 from rpm_venv.locks import lock
+from rpm_venv.locks.amended import OVERRIDE, broken
 from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
@@ -103,6 +104,7 @@ def _problems(context: Context, subject: _Subject) -> Iterator[Problem]:
     except VenvError as error:
         yield _problem(error)
     yield from _unfit(subject)
+    yield from _wrong_overrides(context, subject)
     yield from _room(context, subject)
     if not (subject.declaration.offline or subject.declaration.wheels):
         yield from fetch.index_problems(context.layout)
@@ -117,6 +119,17 @@ def _unfit(subject: _Subject) -> Iterator[Problem]:
         if names and all(wheel.rank(name, subject.python.tags) is None for name in names):
             tags = f"Python {subject.python.minor} on this machine"
             yield Problem(f"no wheel of {entry} is for {tags}", entry.where)
+
+
+def _wrong_overrides(context: Context, subject: _Subject) -> Iterator[Problem]:
+    """Files of overrides that are wrong and keep this environment from being installed."""
+    layout, path = context.layout, subject.declaration.path
+    names = [entry.name for entry in subject.entries]
+    for file in survey.amendments(layout).broken_for(path, names, ()):
+        if file.kind == OVERRIDE:
+            error = broken(file)
+            yield _problem(error)
+            yield from error.problems
 
 
 def _room(context: Context, subject: _Subject) -> Iterator[Problem]:

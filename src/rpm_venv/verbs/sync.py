@@ -22,20 +22,20 @@ from rpm_venv.system import declared, interpreter
 from rpm_venv.trees import generations
 from rpm_venv.verbs.install import install
 
-#: What calls: nobody, a trigger that runs for each package, the one at a transaction's end, or the
-#: one for another Python, which has no declarations on stdin.
-_FILE, _TRANSACTION, _PYTHON = "file", "transaction", "python"
+#: What calls: nobody, a trigger that runs for each package, the one at a transaction's end, or
+#: those for another Python and for overrides and extras, which have no declarations on stdin.
+_FILE, _TRANSACTION, _SYSTEM = "file", "transaction", "system"
 
 
 #: Callers that look at every environment, whoever asked for it.
-_ALL = (None, _PYTHON)
+_ALL = (None, _SYSTEM)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trigger",
         metavar="KIND",
-        choices=(_FILE, _TRANSACTION, _PYTHON),
+        choices=(_FILE, _TRANSACTION, _SYSTEM),
         help="called by a trigger of this kind, with files of packages on stdin",
     )
 
@@ -51,7 +51,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     lines = survey.amendments(layout)
     asked = _asked(layout, there, lines, args.trigger)
     done: dict[str, str] = {}
-    talk: list[str] = [] if args.trigger else list(_wrong(lines))
+    talk = list(_wrong(lines)) if args.trigger in _ALL else []
     failed: list[str] = []
     for path in sorted(asked):
         try:
@@ -78,12 +78,23 @@ def _asked(
     layout: Layout, there: tuple[str, ...], lines: Amendments, trigger: str | None
 ) -> set[str]:
     """The environments to look at."""
-    if trigger == _PYTHON:
-        return set(_of_another_python(layout))
+    if trigger == _SYSTEM:
+        return {*_of_another_python(layout), *_amended(layout, lines)}
     behind = set(_left_behind(layout, there))
     if trigger:
         return {*_on_stdin(), *behind}
     return {*there, *behind, *_unfinished(layout, there, lines), *_of_another_python(layout)}
+
+
+def _amended(layout: Layout, lines: Amendments) -> Iterator[str]:
+    """Environments that other amendments concern now than when they were made."""
+    for path in state.paths(layout):
+        try:
+            known = state.read(layout, path)
+        except VenvError:
+            continue  # list and verify say so
+        if known is not None and _is_behind(layout, known, lines):
+            yield path
 
 
 def _of_another_python(layout: Layout) -> Iterator[str]:
