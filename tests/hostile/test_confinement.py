@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from rpm_venv.errors import SandboxError
 from rpm_venv.paths import Layout
 from rpm_venv.system import sandbox
 from tests.hostile import probe
-from tests.hostile.building import leftovers, running_interpreter
+from tests.hostile.building import leftovers, running_interpreter, source
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -107,25 +109,6 @@ FILES = [7]  # two files, their dist-info of four, one byte code
 
 
 @needs_root
-def test_root_has_every_layer(tmp_path: Path) -> None:
-    assert built(tmp_path, []) == [[], FILES]
-
-
-@needs_root
-def test_without_the_right_to_make_namespaces(tmp_path: Path) -> None:
-    missing, files = built(tmp_path, ["setpriv", "--bounding-set=-sys_admin"])
-    assert missing == ["network", "namespaces", "processes"]
-    assert files == FILES
-
-
-@needs_root
-def test_in_a_user_namespace_with_one_user(tmp_path: Path) -> None:
-    missing, files = built(tmp_path, ["unshare", "--user", "--map-root-user"])
-    assert missing == ["user"]
-    assert files == FILES
-
-
-@needs_root
 def test_as_an_ordinary_user(tmp_path: Path) -> None:
     pythons = [running_interpreter().path, "/usr/bin/python3"]
     python = next((each for each in pythons if _others_can_read(Path(each))), None)
@@ -144,10 +127,8 @@ def _others_can_read(path: Path) -> bool:
     return all(parent.stat().st_mode & 0o005 == 0o005 for parent in [path, *path.parents])
 
 
-@needs_root
-def test_in_a_chroot_with_neither_proc_nor_dev(tmp_path: Path) -> None:
-    """A bare root: this system's files by bind mounts, but for /proc, /dev and /sys."""
-    bare = tmp_path / "bare"
+def bare(top: Path) -> list[str]:
+    """A prefix for a bare root: this system by bind mounts, but for /proc, /dev and /sys."""
     script = ["mount -t tmpfs none ."]
     for name in sorted(os.listdir("/")):
         if (Path("/") / name).is_symlink():
@@ -155,9 +136,71 @@ def test_in_a_chroot_with_neither_proc_nor_dev(tmp_path: Path) -> None:
         elif name not in ("proc", "dev", "sys", "run", "lost+found") and os.path.isdir(f"/{name}"):
             script.append(f"mkdir {name}; mount --rbind /{name} {name}")
     script.append('exec chroot . "$@"')
-    bare.mkdir()
-    shell = ["unshare", "--mount", "sh", "-c", f"cd {bare}; " + "\n".join(script), "sh"]
-    assert built(tmp_path, shell) == [[], FILES]
+    (top / "bare").mkdir()
+    text = f"cd {top}/bare; " + "\n".join(script)
+    return ["unshare", "--mount", "sh", "-c", text, "sh"]
+
+
+#: As rpm-ostree runs scriptlets when it composes an image: /var cannot be written to, there is no
+#: network, and the rpm database is an empty one.
+IMAGE = """
+mount --bind /var /var && mount -o remount,bind,ro /var && ! touch /var/x 2>/dev/null && exec "$@"
+"""
+NO_ADMIN = ["setpriv", "--bounding-set=-sys_admin"]
+#: Places, how to get there, and the layers that are missing there.
+PLACES: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
+    "a host": (lambda top: [], ()),
+    "a chroot with neither /proc nor /dev": (bare, ()),
+    "a user namespace with one id": (
+        lambda top: ["unshare", "--user", "--map-root-user"],
+        ("user",),
+    ),
+    "without CAP_SYS_ADMIN": (lambda top: NO_ADMIN, ("network", "namespaces", "processes")),
+    "an image build": (
+        lambda top: ["unshare", "--mount", "--net", "sh", "-c", IMAGE, "sh"],
+        (),
+    ),
+    "an image build in a container": (
+        lambda top: ["unshare", "--mount", "--net", "sh", "-c", IMAGE, "sh", *NO_ADMIN],
+        ("network", "namespaces", "processes"),
+    ),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("place", PLACES)
+def test_an_install_works_and_names_what_is_missing_once(
+    tmp_path: Path, tally: Tally, place: str
+) -> None:
+    """By the whole command, as a scriptlet calls it."""
+    prefix, missing = PLACES[place]
+    root = tmp_path / "root"
+    root.mkdir()
+    wheel = source(Wheel().write(root))
+    (root / "lock.txt").write_text(f"demo==1.0 --hash=sha256:{wheel.sha256}\n")
+    if shutil.which("rpm"):
+        database = ["rpm", "--dbpath", f"{root}/usr/lib/sysimage/rpm", "--initdb"]
+        subprocess.run(database, check=True, capture_output=True)
+    python = running_interpreter().path
+    words = ["install", "-o", "-w", "/", "-p", python, "-r", "/lock.txt", "/opt/app/penv"]
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*prefix(Path(tempfile.mkdtemp(dir=tmp_path))), python, "-m", "rpm_venv",
+             "--root", str(root), *words],
+            env={**environment(), "PATH": os.environ["PATH"]},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    done = call(*words)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == (1 if missing else 0), done.stderr
+    for layer, in_words in sandbox.LAYERS.items():
+        assert done.stderr.count(in_words) == (layer in missing), (layer, done.stderr)
+    again = [call(*words), call("verify"), call("remove", "/opt/app/penv")]
+    assert [(done.returncode, done.stderr) for done in again] == [(0, "")] * 3
+    assert not os.path.lexists(root / "opt")
+    tally("where the command runs", "accepted")
 
 
 @needs_root
