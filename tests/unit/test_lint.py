@@ -41,6 +41,7 @@ WRONG: dict[str, list[str]] = {
         '%post\nif [ "$1" = 1 ]; then\n  python3 -m venv /opt/app1/run\nfi\n',
         "%post\n[ $1 -gt 1 ] || virtualenv-3 /opt/app1/run\n",
         "%post\nif (( $1 == 1 )); then\n  /usr/bin/virtualenv /opt/app1/run\nfi\n",
+        f"%postun\n%venv_remove {PENV}\n%post\nif [ $1 -eq 1 ]; then\n{INSTALL}\nfi\n",
         "%post\nif [ ! -d /opt/app1/venv ]; then\n"
         "  /opt/app1/venv/bin/pip install --require-hashes -r lock\nfi\n",
         "%post\ntest -x /opt/app1/venv/bin/python || pip3 install --no-index /opt/x.whl\n",
@@ -53,6 +54,7 @@ WRONG: dict[str, list[str]] = {
         "%post\npip install x | tee /root/log\n",
         f"%postun\n%venv_remove {PENV}\n%post\n{INSTALL} || :\n",
         f"%postun\n%venv_remove {PENV} 2>/dev/null\n",
+        f"{OURS}%posttrans\n%venv_run -u app1 {PENV} migrate || :\n",
         "%post\n{\n  python3 -m venv /opt/app1/run\n} || echo failed\n",
     ],
     "pip-in-scriptlet": [
@@ -82,6 +84,7 @@ WRONG: dict[str, list[str]] = {
         "BuildSystem: venv\nBuildOption(install): -r lock -c x /var/app1/penv\n",
         "%post\npython3 -m venv %{_localstatedir}/app1\n",
         "%install\nvirtualenv %{buildroot}/usr/local/app1\n",
+        "%files\n/usr/local/app1/*\n%install\nvirtualenv /usr/local/app1/\n",
         "%install\n%venv_declare -r lock -c app1 /home/app1/penv\n",
         "%install\n%venv_declare -r lock /root/app1/penv\n",
         "%postun\n%venv_remove /tmp/app1/penv\n%post\n%venv_install -r /a/b /tmp/app1/penv\n",
@@ -213,6 +216,8 @@ def test_the_macro_package_is_missing(text: str, line: int) -> None:
     "text",
     [
         f"BuildRequires: python3-devel venv-rpm-macros\n%post\n{INSTALL}\n",
+        f"%{{?el9:BuildRequires: venv-rpm-macros}}\n%post\n{INSTALL}\n",
+        f"%generate_buildrequires\necho venv-rpm-macros\n%post\n{INSTALL}\n",
         "%define venv_install %{__python3} -m pip install\n%build\n%venv_install x\n",
         "%define venv_install() \\\n  pip install %{*} \\\n  --no-index\n%build\n%venv_install x\n",
         "%{!?venv_install:%{error:no macros}}\n",
@@ -238,6 +243,9 @@ def test_the_macros_that_lint_knows_are_all_there_are() -> None:
 
 def test_a_mistake_is_fatal_where_it_breaks_what_our_macros_do() -> None:
     broken = {
+        f"%postun\n%venv_remove {PENV}\n%post\nif [ $1 = 1 ]; then\n{INSTALL}\nfi\n": (
+            "first-install-only"
+        ),
         f"{OURS}%files\n%doc /usr/share/app1\n": "lock-is-doc",
         f"{OURS}%preun\nrm -rf /opt/app1\n": "removed-without-count",
         "%install\n%venv_declare -r lock /run/app1/penv\n": "unfit-path",

@@ -32,11 +32,15 @@ _MAX_TEXT = 4096  # of a word with its variables put in
 
 @dataclass(frozen=True)
 class Made:
-    """A virtual environment made by hand: at which path ("" where that is not known)."""
+    """A virtual environment made by hand: at which path ("" where that is not known).
+
+    ``is_shipped``: it is one of the installed system, not one that the build uses.
+    """
 
     path: str
     command: Command
     section: Section
+    is_shipped: bool
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ class Removed:
     """A path that is removed with all that is below it."""
 
     path: str
+    command: Command
+    section: Section
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A line with %venv_install, as one of the commands of its scriptlet."""
+
     command: Command
     section: Section
 
@@ -82,6 +94,7 @@ class Uses:
     made: tuple[Made, ...]
     filled: tuple[Filled, ...]
     removed: tuple[Removed, ...]
+    installed: tuple[Installed, ...]
     called: tuple[Called, ...]
 
     @property
@@ -98,13 +111,8 @@ class Uses:
     @property
     def paths(self) -> frozenset[str]:
         """Every environment of the installed system."""
-        made = {without_buildroot(one.path) for one in self.made if is_shipped(one)}
+        made = {without_buildroot(one.path) for one in self.made if one.is_shipped}
         return self.managed | frozenset(path for path in made if path.startswith("/"))
-
-
-def is_shipped(one: Made) -> bool:
-    """Whether the environment is one of the installed system, not one that the build uses."""
-    return one.section.name in SCRIPTLETS or _BUILDROOT.search(one.path) is not None
 
 
 def without_buildroot(path: str) -> str:
@@ -117,6 +125,7 @@ def read(spec: SpecFile) -> Uses:
     made: list[Made] = []
     filled: list[Filled] = []
     removed: list[Removed] = []
+    installed: list[Installed] = []
     called: list[Called] = []
     called.extend(_by_build_system(spec))
     for section in spec.sections:
@@ -125,10 +134,24 @@ def read(spec: SpecFile) -> Uses:
         if section.name not in SCRIPTLETS and section.name not in ("prep", "build", "install"):
             continue
         for command, directory in _commands(section, spec.macros):
-            made.extend(Made(path, command, section) for path in _makes(command, directory))
+            made.extend(
+                Made(path, command, section, _is_shipped(path, section, spec))
+                for path in _makes(command, directory)
+            )
             filled.extend(_fills(command, section))
             removed.extend(Removed(p, command, section) for p in _removes(command, directory))
-    return Uses(tuple(made), tuple(filled), tuple(removed), tuple(called))
+            if command.words[0] == "%venv_install":
+                installed.append(Installed(command, section))
+    return Uses(tuple(made), tuple(filled), tuple(removed), tuple(installed), tuple(called))
+
+
+def _is_shipped(path: str, section: Section, spec: SpecFile) -> bool:
+    """Also where an environment is made at its place on the machine that builds, and copied."""
+    if section.name in SCRIPTLETS or _BUILDROOT.search(path):
+        return True
+    lists = (line for files in spec.named("files") for line in files.lines)
+    words = (word for line in lists for word in spec.macros.expand(line.text).split())
+    return path.startswith("/") and any(is_below(word, (path,)) for word in words)
 
 
 # ---- our macros

@@ -13,7 +13,7 @@ from typing import Any
 
 from rpm_venv.linting import environments
 from rpm_venv.linting.commands import Test
-from rpm_venv.linting.environments import Filled, Removed, Uses
+from rpm_venv.linting.environments import Filled, Installed, Removed, Uses
 from rpm_venv.linting.spec_file import SCRIPTLETS, Section, SpecFile, parse
 
 _DECLARE = "%venv_install -r LOCK in %post, or %venv_declare -r LOCK in %install"
@@ -98,10 +98,10 @@ def _on_upgrade(one: Removed) -> bool:
 
 
 def _first_install_only(uses: Uses) -> Iterator[Finding]:
-    for one in uses.by_hand:
+    for one in (*uses.by_hand, *uses.installed):
         if one.section.name not in ("pre", "post", "pretrans", "posttrans"):
             continue
-        reason = ""
+        reason, is_ours = "", isinstance(one, Installed)
         if one.command.values and 2 not in one.command.values:
             reason = "this runs on the first install alone: after an upgrade the environment is old"
         elif isinstance(one, Filled) and not _of_tools(one) and _where_missing(one.command.tests):
@@ -109,8 +109,12 @@ def _first_install_only(uses: Uses) -> Iterator[Finding]:
                 "this runs only where the environment is not there yet: after an upgrade it is old"
             )
         if reason:
-            mend = f"{_DECLARE}, brings it to what the lock says every time"
-            yield Finding("first-install-only", one.command.line, reason, mend)
+            mend = (
+                "call it without a condition: it does nothing where nothing has changed"
+                if is_ours
+                else f"{_DECLARE}, brings it to what the lock says every time"
+            )
+            yield Finding("first-install-only", one.command.line, reason, mend, is_ours)
 
 
 def _where_missing(tests: tuple[Test, ...]) -> bool:
@@ -168,7 +172,7 @@ def _pip(spec: SpecFile, uses: Uses) -> Iterator[Finding]:
 
 def _into_package(one: Filled, uses: Uses) -> bool:
     """Whether what pip installs in %build or %install goes into an environment of the package."""
-    shipped = [made for made in uses.made if environments.is_shipped(made)]
+    shipped = [made for made in uses.made if made.is_shipped]
     if not any(made.section.name in ("build", "install") for made in shipped):
         return False
     calls = (one.python, *one.arguments)
@@ -216,13 +220,24 @@ def _pip_elsewhere(spec: SpecFile) -> Iterator[Finding]:
 
 
 def _missing_macros(spec: SpecFile, uses: Uses) -> Iterator[Finding]:
-    required = any("venv-rpm-macros" in tag.text for tag in spec.tags("buildrequires"))
+    required = any(map(_requires_macros, spec.named("", "package", "generate_buildrequires")))
     systems = [tag for tag in spec.tags("buildsystem") if tag.text == "venv"]
     first = [call.line.number for call in uses.called]
     first += _in_headers(spec) + [tag.number for tag in systems]
     if first and not required:
         reason = "the macros of venv-rpm-macros may not be there: rpm then ships them as plain text"
         yield Finding("macros-missing", min(first), reason, "add: BuildRequires: venv-rpm-macros")
+
+
+def _requires_macros(section: Section) -> bool:
+    """Also where a line is one of a condition, ``%{?el9:BuildRequires: …}``, or generated."""
+    generated = section.name == "generate_buildrequires"
+    return any(
+        "venv-rpm-macros" in line.text
+        and (generated or "buildrequires" in line.text.lower())
+        and not line.text.lstrip().startswith(("#", "%dnl"))
+        for line in section.lines
+    )
 
 
 def _in_headers(spec: SpecFile) -> list[int]:
@@ -257,7 +272,7 @@ def _paths(uses: Uses) -> Iterator[Finding]:
     places += [
         (environments.without_buildroot(made.path), made.command.line, False)
         for made in uses.made
-        if environments.is_shipped(made)
+        if made.is_shipped
     ]
     for path, line, managed in places:
         directory = environments.is_below(path, tuple(_UNFIT))

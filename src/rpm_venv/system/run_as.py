@@ -59,7 +59,8 @@ def user(name: str) -> User:
         )
     if os.geteuid() not in (0, entry.pw_uid):
         raise VenvError("only root can run a command as another user", subject=name)
-    home = entry.pw_dir if os.path.isdir(entry.pw_dir) else "/"
+    is_there = os.path.isdir(entry.pw_dir) and os.access(entry.pw_dir, os.X_OK)  # not on every NFS
+    home = entry.pw_dir if is_there else "/"
     groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, home)
 
