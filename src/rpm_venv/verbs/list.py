@@ -11,23 +11,27 @@ from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
 from rpm_venv.survey import Surroundings
 from rpm_venv.system import declared
-from rpm_venv.trees import generations
+from rpm_venv.trees import disk, generations
 
 _COLUMNS = ("path", "package", "python", "wheels", "generation", "condition")
+_SIZES = ("own", "shared")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    del parser
+    parser.add_argument(
+        "--sizes", action="store_true", help="with the room they take, which takes longer"
+    )
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:
     """List; nothing of the environments' contents is looked at (that is ``verify``)."""
-    del args
     layout = context.layout
     paths = sorted({*declared.paths(layout), *state.paths(layout)})
     around = survey.surroundings(layout, paths)
     rows = [_row(layout, path, around) for path in paths]
-    return Report(data={"environments": rows}, text=_table(rows))
+    if args.sizes:
+        rows = [{**row, **disk.use(layout, row["path"]).__dict__} for row in rows]
+    return Report(data={"environments": rows}, text=_table(rows, sizes=args.sizes))
 
 
 def _row(layout: Layout, path: str, around: Surroundings) -> dict[str, Any]:
@@ -55,12 +59,17 @@ def _row(layout: Layout, path: str, around: Surroundings) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+def _table(rows: list[dict[str, Any]], *, sizes: bool) -> tuple[str, ...]:
     if not rows:
         return ()
-    cells = [[name.upper() for name in _COLUMNS]]
-    cells += [[str(row[name]) or "-" for name in _COLUMNS] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(_COLUMNS))]
+    columns = (*_COLUMNS, *_SIZES) if sizes else _COLUMNS
+    cells = [[name.upper() for name in columns]]
+    cells += [[_cell(name, row[name]) for name in columns] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     return tuple(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
     )
+
+
+def _cell(name: str, value: object) -> str:
+    return disk.shown(value) if name in _SIZES and isinstance(value, int) else str(value) or "-"

@@ -11,7 +11,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.locks.amended import APPLIED, EXTRA, OVERRIDE, Outcome
 from rpm_venv.paths import environment_path
 from rpm_venv.report import Context, Report
-from rpm_venv.trees import generations
+from rpm_venv.trees import disk, generations
 from rpm_venv.trees.generation import Distribution, Generation
 from rpm_venv.verbs import options
 
@@ -40,6 +40,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         **_asked(environment),
         **_made(generation, environment),
         "amendments": _amendments(generation, environment),
+        "disk": disk.use(layout, path).__dict__,
         "generations": [
             {"name": name, "live": name == live.generation}
             for name in generations.names(layout, path)
@@ -100,6 +101,10 @@ def _made(generation: Generation | None, environment: Environment | None) -> dic
 def _text(data: dict[str, Any]) -> tuple[str, ...]:
     lines = []
     for name, value in data.items():
+        if name == "disk":
+            own, shared = disk.shown(value["own"]), disk.shown(value["shared"])
+            lines.append(f"{'disk:':<13} {own} of its own, {shared} shared")
+            continue
         if isinstance(value, list) and value and isinstance(value[0], dict):
             lines.append(f"{name.replace('_', ' ')}:")
             lines.extend(f"  {_item(item)}" for item in value)
