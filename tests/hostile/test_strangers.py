@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from rpm_venv.errors import FetchError, VenvError, WheelError
 from rpm_venv.fetching import complaint, fetch, index
 from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
-from rpm_venv.system import files, interpreter, sandbox
+from rpm_venv.system import copying, files, interpreter, sandbox
 from rpm_venv.system.sealed import sealed
 from rpm_venv.trees import generations
 from tests.hostile.building import build, only_object
@@ -210,6 +211,37 @@ def test_a_users_program_does_not_become_roots(tmp_path: Path, tally: Tally) -> 
     tally("environments made by hand", "made safe")
 
 
+@needs_root
+@pytest.mark.parametrize("swapped", ["lib", "program"])
+def test_a_name_that_becomes_a_link_while_it_is_copied_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally, swapped: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    (outside / "secret").write_text("secret")
+    made = tmp_path / "penv"
+    (made / "lib").mkdir(parents=True)
+    (made / "program").write_text("mine")
+    os.mkfifo(made / "pipe")
+    looked = os.stat
+
+    def swapping(name: str | int | Path, **how: Any) -> os.stat_result:
+        status = looked(name, **how)
+        if name == swapped and not (made / swapped).is_symlink():
+            files.remove_tree(made / swapped)
+            (made / swapped).symlink_to(outside / "secret" if swapped == "program" else outside)
+        return status
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", swapping)
+        copying.copy_tree(made, tmp_path / "aside")
+    assert (made / swapped).is_symlink()
+    assert sorted(os.listdir(tmp_path / "aside")) == sorted({"lib", "program"} - {swapped})
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o700
+    assert (outside / "secret").read_text() == "secret"
+    tally("environments made by hand", "refused")
+
+
 def test_scripts_fill_no_memory(tmp_path: Path, tally: Tally) -> None:
     from tests.hostile.wheels import Member, with_member
 
@@ -277,7 +309,9 @@ def test_an_ordinary_user_is_told_that_it_is_not_to_be(
         f"import os, sys; os.setgid(1234); os.setuid(1234); sys.path[:] = {sys.path!r}; "
         f"from rpm_venv import cli; sys.exit(cli.main(['--root', {str(root)!r}, *{words!r}]))"
     )
-    import_all = "import argparse, json, importlib; import rpm_venv.verbs." + words[0] + "; "
+    import_all = (
+        "import argparse, json, importlib, locale; import rpm_venv.verbs." + words[0] + "; "
+    )
     done = subprocess.run(
         [sys.executable, "-c", import_all + code],
         env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

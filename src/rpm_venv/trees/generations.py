@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, Layout, environment_named, escape
-from rpm_venv.system import files, reading, trust
+from rpm_venv.system import copying, files, reading, trust
 from rpm_venv.trees.generation import Generation, Live, is_name
 from rpm_venv.trees.manifest import Manifest, sealed
 
@@ -180,31 +180,9 @@ def _move_aside(real: Path, aside: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        import shutil  # seldom needed, and costs every start of the command 5 ms
 
-        shutil.copytree(real, aside, symlinks=True, copy_function=_copy)
-        _give_directories(real, aside)
+        copying.copy_tree(real, Path(aside))
         files.remove_tree(real)
-
-
-def _give_directories(real: Path, aside: str) -> None:
-    """Give copied directories their owners, the deepest first: nobody is ahead of root in one."""
-    for place, _, _, descriptor in os.fwalk(real, topdown=False):
-        status = os.fstat(descriptor)
-        copy = os.path.join(aside, os.path.relpath(place, real))
-        os.chown(copy, status.st_uid, status.st_gid, follow_symlinks=False)
-        os.chmod(copy, stat.S_IMODE(status.st_mode) & 0o1777)
-
-
-def _copy(source: str, target: str) -> None:
-    """Copy a file with its owner: a user's set-user-id program must not become one of root's."""
-    import shutil
-
-    shutil.copy2(source, target, follow_symlinks=False)
-    status = os.lstat(source)
-    if not os.path.islink(target):
-        os.chmod(target, stat.S_IMODE(status.st_mode) & 0o777)
-    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def _unused(wanted: str, ours: str) -> str:
