@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from rpm_venv import history, plan, state
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
-from rpm_venv.system import configuration, files, trust
+from rpm_venv.system import configuration, declared, files, trust
 from rpm_venv.trees import generations
 from rpm_venv.wheels import store
 
@@ -117,22 +116,12 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     context.progress(f"assembling {wanted.path} from {len(wanted.distributions)} wheels")
     into = layout.staging / wanted.name
     into.mkdir(mode=0o755)
-    objects = [store.read(layout, name) for name in wanted.objects]
     from rpm_venv.trees import assemble  # not for a removal, nor for an install of what is there
 
-    assembled = assemble.assemble(
-        layout, step.declaration, wanted.name, objects, step.interpreter, into
-    )
-    about = into / generations.ABOUT
-    about.mkdir(mode=0o755, exist_ok=True)
-    described = replace(wanted, notes=assembled.notes)
-    files.write_new(about / "generation.json", described.dumps(), 0o644)
-    files.write_new(about / "manifest", assembled.manifest.dumps(), 0o644)
-    for directory in (about, into):  # the last thing that would differ between two assemblies
-        os.utime(directory, ns=(files.MTIME_NS, files.MTIME_NS))
+    notes = assemble.complete(layout, step.declaration, wanted, step.interpreter, into)
     files.syncfs(into)
     _put(into, generations.directory(layout, wanted.path, wanted.name), layout.root)
-    return tuple(f"{wanted.path}: {note}" for note in assembled.notes)
+    return tuple(f"{wanted.path}: {note}" for note in notes)
 
 
 def _put(made: Path, place: Path, root: Path) -> None:
@@ -200,13 +189,22 @@ def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
     """Drop the objects that no generation refers to; none at all while one cannot be read."""
     referred: set[str] = set()
     for path in generations.environments(layout):
-        for name in generations.names(layout, path):
+        for name in set(generations.names(layout, path)) - _packaged(layout, path):
             generation = generations.read(layout, path, name)
             if generation is None:
                 return (f"{path}: generation {name} cannot be read; no object was dropped",)
             referred.update(generation.objects)
     store.drop(layout, set(store.ids(layout)) - referred)
     return ()
+
+
+def _packaged(layout: Layout, path: str) -> set[str]:
+    """The generation that a package brings: it has nothing of the store."""
+    try:
+        declaration = declared.read(layout, path)
+    except VenvError:
+        return set()
+    return {declaration.generation} if declaration and declaration.is_whole else set()
 
 
 def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:

@@ -126,14 +126,9 @@ def condition(
     package it belongs to is not installed.
     """
     if environment is None:
-        if live.kind == "ours":
-            return "unknown", "the state of this environment is lost"
-        if declared is not None and live.kind == "nothing":
-            return (
-                "missing",
-                f"{declared.package or 'a package'} declares it, and it was never made",
-            )
-        return "missing", "there is no environment at this path"
+        return _without_state(live, declared)
+    if environment.declaration.is_whole:
+        return _of_whole(environment, live, amended)
     if environment.failure:
         return "failed", f"the last install failed: {environment.failure}"
     if live.kind == "nothing":
@@ -152,6 +147,28 @@ def condition(
         return "pending", "overrides or extras have changed since; run: rpm-venv sync"
     if environment.pending:
         return "pending", environment.pending[0].line()
+    return "ok", ""
+
+
+def _without_state(live: Live, declared: Declaration | None) -> tuple[str, str]:
+    if live.kind == "ours":
+        return "unknown", "the state of this environment is lost"
+    if declared is not None and live.kind == "nothing":
+        return (
+            "missing",
+            f"{declared.package or 'a package'} declares it, and it was never made",
+        )
+    return "missing", "there is no environment at this path"
+
+
+def _of_whole(environment: Environment, live: Live, amended: str | None) -> tuple[str, str]:
+    """The condition of one that is a package's own files."""
+    if live.kind == "nothing":
+        return "missing", "the path is not there"
+    if live.generation != environment.wanted:
+        return "replaced", "the path does not lead to the generation that its package brings"
+    if amended:
+        return "pending", "overrides and extras are not for what a package brings whole"
     return "ok", ""
 
 

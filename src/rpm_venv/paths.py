@@ -149,6 +149,13 @@ class Layout:
         """The target path of one generation of the environment at ``path``."""
         return str(HOME / "envs" / escape(path) / generation)
 
+    def live_target(self, path: str) -> str:
+        """The target path of the link to the live generation that a package ships (``-b env``).
+
+        It sorts behind the generations, so that rpm unpacks and replaces it after their files.
+        """
+        return str(HOME / "envs" / escape(path) / "live")
+
     def object(self, object_id: str) -> Path:
         return self.store / object_id
 

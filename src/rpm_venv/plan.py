@@ -18,7 +18,7 @@ from rpm_venv.environment import Environment
 from rpm_venv.events import Event
 from rpm_venv.locks.amended import NONE as NO_AMENDMENTS
 from rpm_venv.locks.amended import Amendments, Outcome
-from rpm_venv.trees.generation import Generation, Live, name
+from rpm_venv.trees.generation import Generation, Live
 
 if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
     from rpm_venv.fetching.fetch import Found
@@ -206,7 +206,11 @@ def errand(declared: Declaration | None, facts: Facts, *, again: bool) -> str:
     """
     before = facts.before
     if declared is None:
-        return "remove" if before is not None and before.is_declared else "heal"
+        if before is None or before.is_declared:
+            return "remove" if before else "heal"
+        # A scriptlet took over from a package's own files, which have gone by now.
+        is_there = before.failure or before.wanted in facts.whole
+        return "heal" if is_there else "install"
     if before is None or before.declaration != declared:
         return "install"
     if before.left or (again and (before.failure or before.pending)):
@@ -225,8 +229,10 @@ def install(
 ) -> tuple[Step, ...]:
     """The steps that make the wish come true; ``outcomes`` are what came of each amendment."""
     declaration, interpreter = wish.declaration, wish.interpreter
-    chosen = tuple(sorted((wheel.distribution for wheel in wheels), key=lambda each: each.name))
-    wanted = name(declaration, interpreter, (wheel.sha256 for wheel in chosen))
+    generation = Generation.decided(
+        declaration, interpreter, (wheel.distribution for wheel in wheels)
+    )
+    wanted = generation.name
     steps: list[Step] = []
     if wanted not in facts.whole:
         brought = tuple(wheel.packaged for wheel in wheels if wheel.packaged)
@@ -235,16 +241,8 @@ def install(
         sources = tuple(wheel.source for wheel in wheels if wheel.source)
         if sources:
             steps.append(MakeObjects(sources, interpreter))
-        generation = Generation(
-            name=wanted,
-            path=declaration.path,
-            python=interpreter.path,
-            tag=interpreter.tag,
-            system_site=declaration.system_site,
-            distributions=chosen,
-        )
         steps.append(MakeGeneration(generation, declaration, interpreter))
-    names = [wheel.name for wheel in chosen]
+    names = [wheel.name for wheel in generation.distributions]
     after = replace(
         _after_install(wish, facts, wanted),
         amended=wish.amendments.digest(declaration.path, names, outcomes),
@@ -286,6 +284,29 @@ def tidy(after: Environment, facts: Facts) -> tuple[Step, ...]:
     stay = {*after.kept, *facts.in_use}
     gone = tuple(name for name in facts.generations if name not in stay)
     return (DropGenerations(after.path, gone), SweepStore()) if gone else ()
+
+
+def hand_over(declared: Declaration, facts: Facts) -> tuple[Step, ...]:
+    """The steps after which nothing of ours is beside an environment that is a package's files.
+
+    Generations that a process runs from stay, and a state that says that they are ours. All others
+    are rpm's, but where the last state was of an environment that we made: then they are ours.
+    """
+    before = facts.before
+    if before is None:
+        return ()
+    ours = before.kept if before.declaration.is_whole else facts.generations
+    there = [n for n in ours if n in facts.generations and n != declared.generation]
+    left = tuple(name for name in there if name in facts.in_use)
+    gone = tuple(name for name in there if name not in facts.in_use)
+    if before.declaration == declared and not gone and left == before.kept:
+        return ()
+    after = Environment(declared, wanted=declared.generation, kept=left)
+    return (
+        DropGenerations(declared.path, gone),
+        SweepStore(),
+        WriteState(after) if left else Forget(declared.path),
+    )
 
 
 def garbage(path: str, facts: Facts, keep: int) -> tuple[DropGenerations, ...]:

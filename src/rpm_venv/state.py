@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -17,7 +18,7 @@ from rpm_venv import shapes
 from rpm_venv.environment import Environment
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout, environment_named
-from rpm_venv.system import files, reading
+from rpm_venv.system import declared, files, reading
 
 
 def read(layout: Layout, path: str) -> Environment | None:
@@ -45,6 +46,19 @@ def _damaged(layout: Layout, path: str, reason: object) -> VenvError:
         where=layout.target(layout.state_file(path)),
         hint=f"remove that file and run: rpm-venv install -r LOCK {path}",
     )
+
+
+def known(layout: Layout, path: str) -> Environment | None:
+    """What is known of the environment at ``path``: its state, or where it is a package's own files
+    what the package declares. None for neither, ``VenvError`` if damaged.
+    """
+    declaration = declared.read(layout, path)
+    if declaration is None or not declaration.is_whole:
+        return read(layout, path)
+    digest = ""
+    with contextlib.suppress(OSError):
+        digest = hashlib.sha256(layout.real(declaration.lock).read_bytes()).hexdigest()
+    return Environment(declaration, lock_digest=digest, wanted=declaration.generation)
 
 
 def write(layout: Layout, environment: Environment) -> None:

@@ -88,6 +88,25 @@ def test_packaged_objects_are_files_of_the_package(build: Build) -> None:
     assert not [line[0] for line in lines if ".rpm-venv-" in line[0] or "/store" in line[0]]
 
 
+def test_a_whole_environment_is_files_of_the_package(build: Build) -> None:
+    built = build(declaring(level("env")), sources(ALPHA))
+    assert built.code == 0, built.output
+    minor = system_python()[1]
+    required = built.query("--requires")
+    assert [line for line in required if "/usr/lib/rpm-venv/" not in line] == [
+        f"/usr/bin/python3.{minor}", f"python(abi) = 3.{minor}",
+    ]  # fmt: skip
+    assert f"venv({PATH})" in built.query("--provides")
+    assert built.query("--conflicts") == [f"venv({PATH})"]
+    form = "[%{FILENAMES} %{FILEFLAGS}%{FILELINKTOS}\\n]"
+    files = dict(line.split() for line in built.query("--qf", form))
+    home = "/usr/lib/rpm-venv/envs/opt-app1-penv"
+    generation = files[f"{home}/live"][1:]
+    assert files[PATH] == f"0{home}/live"
+    assert {f"{home}/{generation}/pyvenv.cfg", f"{home}/{generation}/bin/alpha", home} <= {*files}
+    assert not [name for name in files if ".rpm-venv-" in name or "/store" in name]
+
+
 def test_wheels_of_one_python_and_an_interpreter_that_is_asked_for(build: Build) -> None:
     minor = system_python()[1]
     wheel = make_wheel("compiled", tag=f"cp3{minor}-cp3{minor}-linux_x86_64")
@@ -211,7 +230,7 @@ REFUSALS = {
     ),
     "a level that does not exist": (
         f"{DECLARE} -b most",
-        "-b takes lock, wheels or store, not most",
+        "wheels, store or env, not most",
     ),
     "an option twice": (f"{DECLARE} -c a -c b", "-c is given twice; separate names with commas"),
 }

@@ -41,7 +41,7 @@ ROWS = (
     ("fetching", "fetching.*"),
     ("stages", "trees.* state history"),
     ("plan", "plan bom"),
-    ("facts", "survey system.occupancy choose building.payload building.gather"),
+    ("facts", "survey system.occupancy choose whole building.payload building.gather"),
     ("apply", "apply building.buildroot building.prebuilt building.passes"),
     ("amending", "amending"),
     ("linting", "linting.*"),

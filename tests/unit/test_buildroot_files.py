@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rpm_venv.building.buildroot import Shipment
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, WheelError
 from rpm_venv.locks import built
-from rpm_venv.paths import Layout
+from rpm_venv.paths import Layout, escape
 from tests.host.wheels import make_wheel
 
 PATH = "/opt/app1/penv"
@@ -98,3 +99,52 @@ def test_the_commands_that_a_wheel_brings(tmp_path: Path) -> None:
     (tmp_path / "no-1-py3-none-any.whl").write_text("no wheel")
     with pytest.raises(WheelError, match="not a wheel"):
         built.commands(tmp_path / "no-1-py3-none-any.whl")
+
+
+def _made(tmp_path: Path, name: str) -> Path:
+    """A directory to be moved, with a file of its name."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "file").write_text(name)
+    return tmp_path / name
+
+
+def test_a_whole_environment_has_two_links_and_takes_the_place_of_the_one_before(
+    layout: Layout, tmp_path: Path
+) -> None:
+    home = "/usr/lib/rpm-venv/envs/opt-app1-penv"
+    for digit in "12":
+        made = _made(tmp_path, digit * 20)
+        whole = replace(DECLARATION, wheels=(), level="env", generation=made.name)
+        lines = buildroot.ship(layout, Shipment(whole, b"", generation=made))
+        assert os.readlink(layout.real(PATH)) == f"{home}/live"
+        assert os.listdir(layout.real(PATH).parent) == ["penv"]
+        assert sorted(os.listdir(layout.real(home))) == [digit * 20, "live"]
+        assert layout.real(f"{home}/live/file").read_text() == digit * 20
+    assert lines[2:] == (
+        "%dir /usr/lib/rpm-venv", "%dir /usr/lib/rpm-venv/envs", home, "%dir /opt/app1", PATH,
+    )  # fmt: skip
+    buildroot.ship(layout, Shipment(replace(DECLARATION, wheels=()), b""))
+    assert os.readlink(layout.real(PATH)) == "../../usr/lib/rpm-venv/envs/opt-app1-penv"
+    assert not layout.real(home).exists()
+
+
+def test_objects_of_an_older_shipment_go_unless_another_environment_has_them(
+    layout: Layout, tmp_path: Path
+) -> None:
+    digests = ["a" * 64, "b" * 64, "c" * 64]
+
+    def ship(path: str, *named: str) -> None:
+        declaration = replace(DECLARATION, path=path, lock=f"/usr/share/rpm-venv/{escape(path)}/l")
+        made = {name: _made(tmp_path / escape(path), name) for name in named}
+        declaration = replace(declaration, level="store", wheels=(), packaged=named)
+        buildroot.ship(layout, Shipment(declaration, b"", objects=made))
+        shutil.rmtree(tmp_path / escape(path))
+        (tmp_path / escape(path)).mkdir()
+
+    for path in (PATH, "/opt/zap/penv"):
+        (tmp_path / escape(path)).mkdir()
+    ship(PATH, digests[0], digests[1])
+    ship("/opt/zap/penv", digests[1])
+    assert sorted(os.listdir(layout.packaged)) == digests[:2]
+    ship(PATH, digests[2])
+    assert sorted(os.listdir(layout.packaged)) == digests[1:]

@@ -213,3 +213,26 @@ def test_a_child_that_cannot_look_is_no_answer(
     monkeypatch.setattr(processes, "_held", lambda *_: os._exit(1))
     with pytest.raises(OSError, match="ended too soon"):
         processes.in_use(layout, PATH, [ONE, TWO])
+
+
+def test_a_link_that_a_package_ships_leads_to_its_generation(layout: Layout) -> None:
+    layout.real(PATH).symlink_to(layout.live_target(PATH))
+    assert generations.live(layout, PATH) == Live("ours")
+    live = layout.real(layout.live_target(PATH))
+    live.symlink_to(ONE)
+    assert generations.live(layout, PATH) == Live("ours", ONE)
+    layout.real(PATH).unlink()
+    layout.real(PATH).symlink_to(os.path.relpath(live, layout.real(PATH).parent))
+    assert generations.live(layout, PATH) == Live("ours", ONE)
+    for elsewhere in ("..", "/etc", f"../{ONE}", f"{ONE}/bin", "live"):
+        live.unlink()
+        live.symlink_to(elsewhere)
+        assert generations.live(layout, PATH) == Live("ours")
+    assert generations.switch(layout, PATH, TWO) == ""
+    assert generations.live(layout, PATH) == Live("ours", TWO)
+
+
+def test_a_path_whose_directory_is_gone_is_not_there(layout: Layout) -> None:
+    layout.real(PATH).parent.rmdir()
+    generations.unlink(layout, PATH)
+    assert generations.live(layout, PATH) == Live("nothing")

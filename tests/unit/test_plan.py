@@ -246,3 +246,42 @@ def test_what_a_file_trigger_has_to_do(
     found: Declaration | None, facts: plan.Facts, again: bool, errand: str
 ) -> None:
     assert plan.errand(found, facts, again=again) == errand
+
+
+# ---- environments that are a package's own files
+
+WHOLE = replace(DECLARATION, level="env", generation=WANTED)
+
+
+def test_nothing_is_handed_over_where_there_was_nothing_of_ours() -> None:
+    facts = plan.Facts(Live("ours", WANTED), generations=(BEFORE, WANTED))
+    assert plan.hand_over(WHOLE, facts) == ()
+
+
+def test_all_that_was_made_goes_but_not_the_package_s_generation_of_that_name() -> None:
+    steps = plan.hand_over(WHOLE, installed(generations=(BEFORE, "1" * 20, WANTED)))
+    assert kinds(steps) == ["DropGenerations", "SweepStore", "Forget"]
+    assert steps[0] == plan.DropGenerations(PATH, (BEFORE, "1" * 20))
+
+
+def test_what_a_process_runs_from_is_remembered_as_ours() -> None:
+    facts = installed(generations=(BEFORE, WANTED), in_use=frozenset({BEFORE, WANTED}))
+    steps = plan.hand_over(WHOLE, facts)
+    assert kinds(steps) == ["DropGenerations", "SweepStore", "WriteState"]
+    state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
+    assert (state.declaration, state.wanted, state.kept) == (WHOLE, WANTED, (BEFORE,))
+    again = replace(facts, before=state)
+    assert plan.hand_over(WHOLE, again) == ()
+    # The next version's generation is there; the one before is rpm's, which removes it later.
+    later = replace(WHOLE, generation="3" * 20, package=OTHER)
+    there = replace(again, generations=(BEFORE, WANTED, "3" * 20), in_use=frozenset())
+    steps = plan.hand_over(later, there)
+    assert kinds(steps) == ["DropGenerations", "SweepStore", "Forget"]
+    assert steps[0] == plan.DropGenerations(PATH, (BEFORE,))
+
+
+def test_what_rpm_removed_from_under_a_scriptlets_environment_is_made_again() -> None:
+    assert plan.errand(None, installed(), again=False) == "heal"
+    assert plan.errand(None, installed(whole=frozenset()), again=False) == "install"
+    failed = replace(Environment(DECLARATION), failure="no wheel")
+    assert plan.errand(None, installed(before=failed, whole=frozenset()), again=False) == "heal"

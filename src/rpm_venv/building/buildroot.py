@@ -27,7 +27,8 @@ class Shipment:
     """What a package brings for one environment.
 
     ``commands`` are target paths of links to commands of the environment, ``wheels`` files to be
-    copied, ``objects`` directories to be moved, by their content digests.
+    copied, ``objects`` directories to be moved, by their content digests, and ``generation`` such a
+    directory as well.
     """
 
     declaration: Declaration
@@ -35,6 +36,7 @@ class Shipment:
     commands: tuple[str, ...] = ()
     wheels: tuple[Path, ...] = ()
     objects: Mapping[str, Path] = field(default_factory=dict)
+    generation: Path | None = None
 
 
 def ship(layout: Layout, shipment: Shipment) -> tuple[str, ...]:
@@ -48,7 +50,10 @@ def ship(layout: Layout, shipment: Shipment) -> tuple[str, ...]:
     before = declared.read(layout, declaration.path)
     for command in shipment.commands:
         _link(layout, command, _target(command, declaration.path))
-    place(layout, declaration.path)
+    if shipment.generation:
+        _place_generation(layout, declaration, shipment.generation)
+    else:
+        _place_placeholder(layout, declaration.path)
     for digest, made in shipment.objects.items():
         _move(made, packaged.directory(layout, digest))
     _declare(layout, shipment)
@@ -84,6 +89,30 @@ def place(layout: Layout, path: str) -> None:
     packaged as a directory. Relative, because rpmbuild warns of absolute links.
     """
     _link(layout, path, HOME / "envs" / escape(path))
+
+
+def _place_placeholder(layout: Layout, path: str) -> None:
+    """Put the placeholder there, also in the place of a link that an older shipment needed."""
+    real = layout.real(path)
+    if real.is_symlink() and os.readlink(real) == layout.live_target(path):
+        files.remove_tree(real)
+        files.remove_tree(layout.envs / escape(path))
+    place(layout, path)
+
+
+def _place_generation(layout: Layout, declaration: Declaration, made: Path) -> None:
+    """Put a whole environment into the buildroot: its generation, and the two links to it.
+
+    PATH leads to a link beside the generation. That is the one which changes with the version, and
+    rpm comes to it after the generation's files: it goes by the order of names. The link at PATH is
+    absolute, as on the target: above it there may be links (/opt -> /var/opt).
+    """
+    path = declaration.path
+    files.remove_tree(layout.envs / escape(path))
+    _move(made, layout.real(layout.generation_target(path, made.name)))
+    files.link_atomic(layout.real(layout.live_target(path)), made.name)
+    files.make_directory(layout.real(path).parent)
+    files.link_atomic(layout.real(path), layout.live_target(path))
 
 
 def _link(layout: Layout, path: str, target: PurePosixPath | str) -> None:
@@ -130,14 +159,16 @@ def listed(shipment: Shipment) -> tuple[str, ...]:
     """
     path = shipment.declaration.path
     parents = [str(parent) for parent in PurePosixPath(path).parents]
-    objects = [f"{HOME}/packaged/{digest}" for digest in sorted(shipment.objects)]
+    own = [f"{HOME}/packaged/{digest}" for digest in sorted(shipment.objects)]
+    if shipment.generation:
+        own = [f"{HOME}/envs/{escape(path)}"]
     return (
         f"%dir {SHARE}",
         str(declared_at(path)),
-        *((f"%dir {HOME}", f"%dir {HOME}/packaged") if objects else ()),
-        *objects,
+        *((f"%dir {HOME}", f"%dir {PurePosixPath(own[0]).parent}") if own else ()),
+        *own,
         *(f"%dir {parent}" for parent in reversed(parents) if parent not in _SYSTEM),
-        f"%ghost {path}",
+        path if shipment.generation else f"%ghost {path}",
         *shipment.commands,
     )
 

@@ -34,11 +34,12 @@ def requires(
 ) -> list[str]:
     """What must be there when the scriptlets run: the runtime and a Python that fits.
 
+    An environment that is the package's own files needs no runtime.
     ``minors`` are the Pythons 3.N that all wheels can be loaded by, None for no such bound. The
     order that ``Requires(post,postun)`` gives comes with a plain ``Requires`` already: rpm sorts by
     both alike and looks at the scriptlet only to break a loop (lib/order.c).
     """
-    lines = [RUNTIME]
+    lines = [] if declaration.is_whole else [RUNTIME]
     if declaration.python != "/usr/bin/python3":
         python = declaration.python
         lines.append(python if python.startswith("/") else f"/usr/bin/{python}")

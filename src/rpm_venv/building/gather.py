@@ -21,6 +21,7 @@ from rpm_venv.locks.locked import Entry, Lock, LockedFile
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
 from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees.generation import Distribution
 from rpm_venv.wheels.store import Source
 
 
@@ -45,11 +46,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The lock to be shipped, its entries that hold, and the wheels of them that are at hand."""
+    """The lock to be shipped, its entries that hold, and the wheels of them that are at hand.
+
+    ``distributions`` are what these wheels are to an environment, in the same order.
+    """
 
     lock: bytes
     entries: tuple[Entry, ...]
     wheels: tuple[Source, ...]
+    distributions: tuple[Distribution, ...]
 
 
 @contextlib.contextmanager
@@ -89,7 +94,7 @@ def _gathered(context: Context, wish: Wish) -> Iterator[Gathered]:
     )
     found = _at_hand(wish, entries, directories)
     if not wish.complete or not found.missing:
-        yield Gathered(_text(wish, joined, told), entries, _chosen(found))
+        yield Gathered(_text(wish, joined, told), entries, *_chosen(found))
         return
     with tempfile.TemporaryDirectory(prefix="rpm-venv-declare-") as scratch:
         sources = _sources(context, wish, found, directories, scratch)
@@ -99,7 +104,7 @@ def _gathered(context: Context, wish: Wish) -> Iterator[Gathered]:
         found = _at_hand(wish, entries, (*directories, scratch))
         if found.missing:
             raise _missing(found.missing)
-        yield Gathered(_text(wish, joined, told), entries, _chosen(found))
+        yield Gathered(_text(wish, joined, told), entries, *_chosen(found))
 
 
 def _select(joined: Lock, wish: Wish) -> tuple[Entry, ...]:
@@ -116,8 +121,12 @@ def _at_hand(wish: Wish, entries: Iterable[Entry], directories: Sequence[str]) -
     return fetch.at_hand(Layout(), entries, wish.interpreter, directories, stored=False)
 
 
-def _chosen(found: fetch.AtHand) -> tuple[Source, ...]:
-    return tuple(one.source for one in found.found if one.source)
+def _chosen(found: fetch.AtHand) -> tuple[tuple[Source, ...], tuple[Distribution, ...]]:
+    chosen = [one for one in found.found if one.source]
+    return (
+        tuple(one.source for one in chosen if one.source),
+        tuple(one.distribution for one in chosen),
+    )
 
 
 def _sources(

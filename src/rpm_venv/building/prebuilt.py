@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rpm_venv.building.gather import Gathered
+from rpm_venv.declaration import Declaration
 from rpm_venv.paths import Layout
 from rpm_venv.system import configuration, files
 from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees import assemble, generations
+from rpm_venv.trees.generation import Generation
 from rpm_venv.wheels import packaged, store
-from rpm_venv.wheels.store import Source
 
 
 @dataclass(frozen=True)
 class Prebuilt:
-    """Objects by their content digests: real directories, to be moved to their place.
+    """Objects by their content digests, and a generation: real directories, to be moved.
 
+    ``notes`` say what had to be decided between wheels.
     ``missing_layers`` are those of confinement that the wheels were read without.
     """
 
     objects: Mapping[str, Path] = field(default_factory=dict)
+    generation: Path | None = None
+    notes: tuple[str, ...] = ()
     missing_layers: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
 def made(
     layout: Layout,
-    sources: Sequence[Source],
+    declaration: Declaration,
+    found: Gathered,
     interpreter: Interpreter,
     progress: Callable[[str], None],
 ) -> Iterator[Prebuilt]:
-    """Make the objects of these wheels, on the filesystem of a buildroot.
+    """Make what the declaration's level asks for, on the filesystem of a buildroot.
 
     As the building user: wheels are read by confined children all the same, with the layers that
     such a user gets. What is not moved away in the block is gone after it.
@@ -42,16 +49,24 @@ def made(
     try:
         missing = store.build(
             scratch,
-            sources,
+            found.wheels,
             interpreter,
             progress,
             require_sandbox=configuration.read(Layout()).require_sandbox,
         )
-        names = [store.object_id(source.sha256, interpreter) for source in sources]
-        objects = {}
-        for name in names:
-            place = scratch.object(name)
-            objects[packaged.content_digest((place / "object.json").read_bytes())] = place
-        yield Prebuilt(objects, missing)
+        if declaration.is_whole:
+            generation = Generation.decided(declaration, interpreter, found.distributions)
+            place = generations.directory(scratch, declaration.path, generation.name)
+            files.make_directory(place)
+            notes = assemble.complete(scratch, declaration, generation, interpreter, place)
+            yield Prebuilt(generation=place, notes=notes, missing_layers=missing)
+        else:
+            yield Prebuilt(dict(_objects(scratch)), missing_layers=missing)
     finally:
         files.remove_tree(scratch.root)
+
+
+def _objects(scratch: Layout) -> Iterator[tuple[str, Path]]:
+    for name in store.ids(scratch):
+        place = scratch.object(name)
+        yield packaged.content_digest((place / "object.json").read_bytes()), place

@@ -15,7 +15,7 @@ FORMAT = 1
 NAME = "declaration.json"
 
 #: How much of an environment travels inside the package; what is not there is made on the target.
-LEVELS = ("lock", "wheels", "store")
+LEVELS = ("lock", "wheels", "store", "env")
 
 
 def dumps(declaration: Declaration) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rpm_venv.declaration import Declaration
@@ -20,7 +20,10 @@ from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.trees import manifest, merge
 from rpm_venv.trees.contents import Contents, Written, contents
+from rpm_venv.trees.generation import Generation
+from rpm_venv.trees.generations import ABOUT
 from rpm_venv.trees.manifest import Manifest
+from rpm_venv.wheels import store
 from rpm_venv.wheels.store import StoredFile, StoredObject
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -34,6 +37,30 @@ class Assembly:
 
     manifest: Manifest
     notes: tuple[str, ...] = ()
+
+
+def complete(
+    layout: Layout,
+    declaration: Declaration,
+    generation: Generation,
+    interpreter: Interpreter,
+    into: Path,
+) -> tuple[str, ...]:
+    """Make a generation in ``into``, an empty directory, with all that it says of itself.
+
+    As ``assemble``; what had to be decided between wheels is returned.
+    """
+    objects = [store.read(layout, name) for name in generation.objects]
+    assembled = assemble(layout, declaration, generation.name, objects, interpreter, into)
+    about = into / ABOUT
+    about.mkdir(mode=0o755, exist_ok=True)
+    about.chmod(0o755)
+    described = replace(generation, notes=assembled.notes)
+    files.write_new(about / "generation.json", described.dumps(), 0o644)
+    files.write_new(about / "manifest", assembled.manifest.dumps(), 0o644)
+    for directory in (about, into):  # the last thing that would differ between two assemblies
+        os.utime(directory, ns=_TIMES)
+    return assembled.notes
 
 
 def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what, into

@@ -49,6 +49,24 @@ class Generation:
     distributions: tuple[Distribution, ...]
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def decided(
+        cls,
+        declaration: Declaration,
+        interpreter: Interpreter,
+        distributions: Iterable[Distribution],
+    ) -> Generation:
+        """The generation that a choice of wheels leads to."""
+        chosen = tuple(sorted(distributions, key=lambda each: each.name))
+        return cls(
+            name=name(declaration, interpreter, (wheel.sha256 for wheel in chosen)),
+            path=declaration.path,
+            python=interpreter.path,
+            tag=interpreter.tag,
+            system_site=declaration.system_site,
+            distributions=chosen,
+        )
+
     @property
     def objects(self) -> tuple[str, ...]:
         return tuple(f"{wheel.sha256}-{self.tag}" for wheel in self.distributions)

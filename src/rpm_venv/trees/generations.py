@@ -80,15 +80,34 @@ def live(layout: Layout, path: str) -> Live:
     except (FileNotFoundError, NotADirectoryError):
         return Live("nothing")
     if stat.S_ISLNK(status.st_mode):
-        target = PurePosixPath(os.readlink(real))
-        if target.parent == HOME / "envs" / escape(path) and is_name(target.name):
-            return Live("ours", target.name)
-        return Live("foreign")
+        return _led_to(layout, path)
     if not stat.S_ISDIR(status.st_mode):
         return Live("foreign")
     if (real / "pyvenv.cfg").is_file():
         return Live("handmade")
     return Live("litter" if _is_litter(real) else "foreign")
+
+
+def _led_to(layout: Layout, path: str) -> Live:
+    """What the link at ``path`` leads to: a generation, or the link to one that a package ships."""
+    home = HOME / "envs" / escape(path)
+    target = _target(layout, path)
+    if str(target) == layout.live_target(path):
+        target = _target(layout, str(target))
+        if target.parent != home or not is_name(target.name):
+            return Live("ours")  # that link is not there, or not as it was packaged
+    if target.parent == home and is_name(target.name):
+        return Live("ours", target.name)
+    return Live("foreign")
+
+
+def _target(layout: Layout, link: str) -> PurePosixPath:
+    """Where a link at a target path leads, as a target path; ``/`` where there is no link."""
+    try:
+        to = os.readlink(layout.real(link))
+    except OSError:
+        return PurePosixPath("/")
+    return PurePosixPath(os.path.normpath(PurePosixPath(link).parent / to))
 
 
 def _is_litter(top: Path) -> bool:

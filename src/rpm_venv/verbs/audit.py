@@ -101,7 +101,7 @@ def _look(layout: Layout, path: str) -> _Audited:
     """What of an environment there is to audit."""
     package = ""
     try:
-        environment = state.read(layout, path)
+        environment = state.known(layout, path)
         package = str(environment.owner or "") if environment else ""
     except VenvError:
         pass  # whose it is cannot be told; what is in it can

@@ -99,14 +99,14 @@ def _run(context: Context, args: argparse.Namespace, path: str) -> Report:
         _refuse(_architecture_problems(asked, _brought(asked, found)))
         complete = len(found.wheels) == len(found.entries)
         _refuse(_command_problems(args.commands, _paths(found.wheels), complete=complete))
-        with _prebuilt(context, asked, found.wheels) as made:
+        with _prebuilt(context, asked, found) as made:
             shipment = _shipment(asked, found, made, links)
             lines = buildroot.ship(layout, shipment)
     if args.files:
         buildroot.add_to_list(layout, args.files, lines)
     return Report(
         data={**shipment.declaration.to_json(), "files": list(lines)},
-        talk=_less_confined(made.missing_layers),
+        talk=(*made.notes, *_less_confined(made.missing_layers)),
     )
 
 
@@ -174,14 +174,15 @@ def _paths(found: Sequence[Source]) -> tuple[Path, ...]:
 
 @contextlib.contextmanager
 def _prebuilt(
-    context: Context, asked: _Asked, found: Sequence[Source]
+    context: Context, asked: _Asked, found: gather.Gathered
 ) -> Iterator[prebuilt.Prebuilt]:
     """What the package brings ready-made, for a level at which it does."""
     if asked.declaration.level in ("lock", "wheels"):
         yield prebuilt.Prebuilt()
         return
-    interpreter = asked.wish.interpreter
-    with prebuilt.made(context.layout, found, interpreter, context.progress) as made:
+    with prebuilt.made(
+        context.layout, asked.declaration, found, asked.wish.interpreter, context.progress
+    ) as made:
         yield made
 
 
@@ -189,11 +190,16 @@ def _shipment(
     asked: _Asked, found: gather.Gathered, made: prebuilt.Prebuilt, links: Sequence[str]
 ) -> buildroot.Shipment:
     return buildroot.Shipment(
-        declaration=replace(asked.declaration, packaged=tuple(sorted(made.objects))),
+        declaration=replace(
+            asked.declaration,
+            packaged=tuple(sorted(made.objects)),
+            generation=made.generation.name if made.generation else "",
+        ),
         lock=found.lock,
         commands=tuple(links),
         wheels=_paths(_brought(asked, found)) if asked.declaration.wheels else (),
         objects=made.objects,
+        generation=made.generation,
     )
 
 

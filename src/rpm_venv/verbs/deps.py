@@ -143,6 +143,8 @@ def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -
     if args.what == "provides":
         return dependencies.provides(declaration.path, shipped.entries)
     lines = dependencies.requires(declaration, shipped.lock.requires_python, shipped.minors())
+    if declaration.is_whole:  # its links lead to the very file
+        lines.append(shipped.interpreter.path)
     if args.elfdeps:
         wheels, trees = payload.chosen_wheels(layout, shipped), payload.trees(layout, declaration)
         linkage = libraries.of_wheels(args.elfdeps, wheels)

@@ -7,7 +7,7 @@ import argparse
 from rpm_venv import apply, plan, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.report import DONE, FAILED, Context, Report
-from rpm_venv.system import configuration
+from rpm_venv.system import configuration, declared
 from rpm_venv.trees import generations
 
 
@@ -30,12 +30,9 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         for path in sorted({*generations.environments(layout), *state.paths(layout)}):
             try:
                 facts = survey.with_processes(survey.facts(layout, path), layout, path)
+                said.extend(_collect(context, path, facts, keep, dropped))
             except VenvError as error:  # a damaged state: what is its, is not known
                 said.extend(error.lines())
-                continue
-            steps = plan.garbage(path, facts, keep)
-            said.extend(apply.apply(context, steps))
-            dropped.update({step.path: list(step.names) for step in steps})
         said.extend(apply.apply(context, (plan.SweepStore(),)))
     return Report(
         data={"dropped": dropped},
@@ -43,3 +40,17 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         talk=tuple(said),
         exit_code=FAILED if said else DONE,
     )
+
+
+def _collect(
+    context: Context, path: str, facts: plan.Facts, keep: int, dropped: dict[str, list[str]]
+) -> tuple[str, ...]:
+    declaration = declared.read(context.layout, path)
+    steps: tuple[plan.Step, ...] = plan.garbage(path, facts, keep)
+    if declaration is not None and declaration.is_whole:
+        steps = plan.hand_over(declaration, facts)
+    said = apply.apply(context, steps)
+    for step in steps:
+        if isinstance(step, plan.DropGenerations) and step.names:
+            dropped[step.path] = list(step.names)
+    return said

@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from rpm_venv import apply, events, plan, state, survey
+from rpm_venv import apply, events, plan, state, survey, whole
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.locks.amended import Amendment, broken
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
-from rpm_venv.system import configuration, interpreter, occupancy
+from rpm_venv.system import configuration, declared, interpreter, occupancy
 from rpm_venv.verbs import options
 
 
@@ -48,6 +48,12 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
     """
     layout = context.layout
     facts = known or survey.facts(layout, declaration.path)
+    brought = declared.read(layout, declaration.path)
+    if brought is not None and brought.is_whole and not whole.is_leaving(brought, declaration):
+        whole.refuse_unsound(brought, facts)
+        if not declaration.is_whole:
+            whole.refuse(layout, declaration.path, "install another version of its package")
+        return _report(declaration, brought.generation, changed=False)
     if declaration.package is None and facts.before:
         # By hand, an environment stays its package's.
         declaration = replace(declaration, package=facts.before.owner)

@@ -13,7 +13,7 @@ from rpm_venv.survey import Surroundings
 from rpm_venv.system import declared
 from rpm_venv.trees import disk, generations
 
-_COLUMNS = ("path", "package", "python", "wheels", "generation", "condition")
+_COLUMNS = ("path", "package", "level", "python", "wheels", "generation", "condition")
 _SIZES = ("own", "shared")
 
 
@@ -37,19 +37,21 @@ def run(context: Context, args: argparse.Namespace) -> Report:
 def _row(layout: Layout, path: str, around: Surroundings) -> dict[str, Any]:
     live = generations.live(layout, path)
     generation = generations.read(layout, path, live.generation) if live.generation else None
-    package = ""
+    package = level = ""
     outcomes: list[dict[str, Any]] = []
     try:
-        environment = state.read(layout, path)
+        environment = state.known(layout, path)
         word, reason = survey.standing(layout, path, environment, live, around)
         if environment:
             package = str(environment.owner or "")
+            level = environment.declaration.level
             outcomes = [outcome.to_json() for outcome in environment.outcomes]
     except VenvError as error:
         word, reason = "damaged", error.message
     return {
         "path": path,
         "package": package,
+        "level": level,
         "python": generation.python if generation else "",
         "wheels": len(generation.distributions) if generation else 0,
         "generation": live.generation,

@@ -88,7 +88,7 @@ def _package(layout: Layout, path: str) -> str:
     if not path:
         return ""
     try:
-        environment = state.read(layout, path)
+        environment = state.known(layout, path)
         declaration = None if environment else declared.read(layout, path)
     except VenvError:
         return ""

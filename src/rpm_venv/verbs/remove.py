@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from rpm_venv import apply, events, history, plan, survey
+from rpm_venv import apply, events, history, plan, survey, whole
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
@@ -29,10 +29,14 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Remove; an environment that is not there, or is another package's by now, is success."""
     path = environment_path(args.path)
     layout = context.layout
+    if args.package is None:
+        whole.refuse(layout, path, "remove its package")
     with apply.exclusive(layout):
         facts = survey.facts(layout, path)
         caller = _caller(layout, path, args, facts)
-        if plan.may_remove(caller, facts):
+        if whole.is_whole(layout, path):
+            steps: tuple[plan.Step, ...] = ()  # rpm brings and removes it
+        elif plan.may_remove(caller, facts):
             emptied = _emptied(layout, path, caller, facts)
             gone = not _anything(facts)
             steps = _untold(layout, path) if gone else plan.remove(path, facts, emptied)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rpm_venv import apply, state, survey
+from rpm_venv import apply, state, survey, whole
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import environment_path
 from rpm_venv.plan import DropObjects
@@ -55,6 +55,9 @@ def _repair(context: Context, path: str) -> bool:
             hint=f"make it again with: rpm-venv install -r LOCK {path}",
         )
     facts = survey.facts(layout, path, thorough=True)
+    if declaration.is_whole:
+        whole.refuse_unsound(declaration, facts)
+        return False
     damaged = survey.damaged_objects(layout, path)
     if damaged:
         apply.apply(context, (DropObjects(damaged),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rpm_venv import apply, plan, survey
+from rpm_venv import apply, plan, survey, whole
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import environment_path
 from rpm_venv.report import Context, Report
@@ -31,6 +31,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             subject=path,
             hint=f"see: rpm-venv show {path}",
         )
+    whole.refuse(context.layout, path, "go back with: dnf downgrade, or dnf history undo")
     with apply.exclusive(context.layout):
         facts = survey.facts(context.layout, path, thorough=True)
         before = facts.before

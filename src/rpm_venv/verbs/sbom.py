@@ -31,7 +31,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             subject=path,
             hint="see: rpm-venv list",
         )
-    environment = state.read(layout, path)
+    environment = state.known(layout, path)
     talk: tuple[str, ...] = ()
     markers: Mapping[str, str] | None = None
     try:

@@ -24,7 +24,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Show what is live, from which lock, for which package, and every distribution in it."""
     layout = context.layout
     path = environment_path(args.path)
-    environment = state.read(layout, path)
+    environment = state.known(layout, path)
     live = generations.live(layout, path)
     if environment is None and live.kind != "ours":
         raise VenvError(
@@ -55,6 +55,7 @@ def _asked(environment: Environment | None) -> dict[str, Any]:
     declaration = environment.declaration
     return {
         "package": str(environment.owner or ""),
+        "level": declaration.level,
         "lock": declaration.lock,
         "lock_sha256": environment.lock_digest,
         "wheels_from": list(declaration.wheels),

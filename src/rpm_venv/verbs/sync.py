@@ -152,9 +152,13 @@ def _is_behind(layout: Layout, known: Environment, lines: Amendments) -> bool:
 
 def _unfollowed(layout: Layout, path: str, lines: Amendments, talk: list[str]) -> bool:
     """Whether an environment is not what it should be by now; what was not said of it is said."""
-    known = state.read(layout, path)
+    known = state.known(layout, path)
     if known is None:
         return False
+    if known.declaration.is_whole:
+        if _is_behind(layout, known, lines):
+            talk.append(f"{path}: overrides and extras are not for what a package brings whole")
+        return _is_behind(layout, known, lines)
     gone = survey.python_gone(layout, path, known.wanted)
     if known.left and gone:
         hint = f"go forward with: rpm-venv repair {path}"
@@ -191,13 +195,18 @@ def _sync(context: Context, path: str, trigger: str | None) -> tuple[str, tuple[
     layout = context.layout
     declaration = declared.read(layout, path)
     facts = survey.facts(layout, path)
+    if declaration is not None and declaration.is_whole:
+        facts = survey.with_processes(facts, layout, path) if facts.before else facts
+        steps = plan.hand_over(declaration, facts)
+        return ("handed over" if steps else ""), apply.apply(context, steps)
     before = facts.before
     mine = trigger in _ALL and before is not None and not before.is_declared
     if declaration is None and before is not None and mine:
         declaration = before.declaration  # of a scriptlet, or made by hand
     what = plan.errand(declaration, facts, again=trigger == _TRANSACTION)
-    if what == "install" and declaration is not None:
-        report = install(context, declaration, facts)
+    asked = declaration or (before.declaration if before else None)
+    if what == "install" and asked is not None:
+        report = install(context, asked, facts)
         return ("installed" if report.data["changed"] else ""), report.talk
     steps = plan.remove(path, facts) if what == "remove" else plan.heal(facts)
     said = apply.apply(context, steps)

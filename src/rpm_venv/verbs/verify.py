@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rpm_venv import state, survey
+from rpm_venv import state, survey, whole
 from rpm_venv.environment import SOUND
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout, environment_path
@@ -69,6 +69,11 @@ def _mend(layout: Layout, path: str, found: list[Found]) -> str:
     kinds = {one.kind for one in found}
     if kinds == {"orphaned"}:
         return f"install its package, or remove it with: rpm-venv remove {path}"
+    reinstall = whole.mend(layout, path)
+    if reinstall and kinds == {"pending"}:
+        return "take those lines away, or build the package with another lock"
+    if reinstall:
+        return f"remove what was added, and {reinstall}" if "added" in kinds else reinstall
     if "state" in kinds:
         file = layout.target(layout.state_file(path))
         return f"remove {file} and reinstall the package it belongs to"
@@ -93,13 +98,13 @@ def _verify(layout: Layout, path: str, around: Surroundings) -> list[Found]:
 
 def _findings(layout: Layout, path: str, live: Live, around: Surroundings) -> Iterator[Found]:
     try:
-        environment = state.read(layout, path)
+        environment = state.known(layout, path)
         word, reason = survey.standing(layout, path, environment, live, around)
     except VenvError as error:
         word, reason = "state", error.message
     if word not in SOUND:
         yield Found(word, path, reason)
-    if live.kind != "ours":
+    if live.kind != "ours" or not live.generation:
         return
     try:
         for finding in survey.differences(layout, path, live.generation):
