@@ -107,6 +107,7 @@ def build_under_passes(tmp_path: Path, command: Path) -> Build:
         "_fileattrsdir": str(attributes),
         "__venv_test_passes": str(passes),
         "_binary_filedigest_algorithm": "8",
+        "_binary_payload": "w1.gzdio",  # what is in a package is asked here, not how small it is
     }
     return _builder(tmp_path, command, System([macros], tree, defines))
 
@@ -172,6 +173,12 @@ def rpm_output(*words: str, configuration: str = "") -> str:
         check=True,
     )
     return done.stdout
+
+
+def reads_binaries() -> bool:
+    """Whether this rpm was built with libelf; the elfdeps of another one says nothing."""
+    command = f"{rpm_output('--eval', '%{_rpmconfigdir}').strip()}/elfdeps"
+    return bool(subprocess.run([command, "--help"], stdout=subprocess.PIPE, check=True).stdout)
 
 
 def _environment(configuration: str) -> dict[str, str]:

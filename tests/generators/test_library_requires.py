@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from tests.generators.conftest import Build, Built, rpm_output
+from tests.generators.conftest import Build, Built, reads_binaries
 from tests.generators.specs import PATH, sources, spec
 from tests.generators.test_declared_dependencies import DECLARE, declaring
 from tests.host.binaries import SYSTEM_LIBRARY, VENDORED, native_wheels
@@ -17,9 +15,7 @@ SHAPES = ["%venv_install", "%venv_declare"]
 
 @pytest.fixture(autouse=True)
 def elfdeps() -> None:
-    """Some builds of rpm, those without libelf, have an elfdeps that says nothing."""
-    command = f"{rpm_output('--eval', '%{_rpmconfigdir}').strip()}/elfdeps"
-    if not subprocess.run([command, "--help"], stdout=subprocess.PIPE, check=True).stdout:
+    if not reads_binaries():
         pytest.skip("needs an rpm that was built with libelf")
 
 
