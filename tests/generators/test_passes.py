@@ -14,7 +14,7 @@ from rpm_venv.system.declared import LEVELS
 from tests.generators.conftest import Build, Built, reads_binaries
 from tests.generators.specs import PATH, sources
 from tests.host import RpmTools
-from tests.host.binaries import native_wheels
+from tests.host.binaries import SYSTEM_LIBRARY, native_wheels
 from tests.host.realwheels import real_wheels
 from tests.host.wheels import make_wheel
 
@@ -109,7 +109,10 @@ def test_our_files_are_untouched_and_the_rest_is_not(
     debuginfo = built.query("-l", name="app1-debuginfo")
     assert any("program" in path for path in debuginfo)
     assert not [path for path in debuginfo if "rpm-venv" in path or "native" in path]
-    asked = "\n".join(built.query("--requires") + built.query("--provides"))
+    requires = built.query("--requires")
+    brought = level != "lock" and reads_binaries()
+    assert [line for line in SYSTEM_LIBRARY if line in requires] == SYSTEM_LIBRARY * brought
+    asked = "\n".join(requires + built.query("--provides"))
     assert ("libc.so.6" in asked) == reads_binaries()
     for foreign in ("libown", "libvendored", "libbeside", "perl", "Awkward", "rpm-venv/"):
         assert foreign not in asked
