@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Callable
 
 from rpm_venv.linting import values
+from rpm_venv.linting.flow import AndOrList, Context, Frame, Test
 from rpm_venv.linting.shell import Token, tokens
 from rpm_venv.linting.spec_file import Line
 from rpm_venv.linting.values import ALL, NONE, Outcome, Values
@@ -22,14 +23,6 @@ _TO_NULL = re.compile(r"(&|2)>>?/dev/null")
 _MAX_NESTED = 3
 _MOST_TESTS = 8  # that are remembered of one list
 _MOST_TAKEN = 100  # words that a keyword may take for itself: case WORD in PATTERN
-
-
-@dataclass(frozen=True)
-class Test:
-    """A test that a command stands behind: its words, and whether it succeeded."""
-
-    words: tuple[str, ...]
-    succeeded: bool
 
 
 @dataclass(frozen=True)
@@ -45,43 +38,6 @@ class Command:
     values: Values = ALL
     tests: tuple[Test, ...] = ()
     excuse: str = ""
-
-
-@dataclass
-class _Context:
-    """Where the reader stands: for which ``$1`` it gets there at all, and for which surely."""
-
-    may: Values = ALL
-    must: Values = ALL
-    tests: tuple[Test, ...] = ()
-
-    def behind(self, outcome: Outcome, tests: tuple[Test, ...] = ()) -> _Context:
-        return _Context(
-            self.may & outcome.success, self.must & (ALL - outcome.failure), self.tests + tests
-        )
-
-
-@dataclass
-class _Frame:
-    """A compound command that is open."""
-
-    kind: str
-    outside: _Context
-    first: int  # the number of commands before it
-    outcome: Outcome = values.UNKNOWN  # of the condition
-    tests: tuple[Test, ...] = ()
-    left: Outcome = values.SURE  # success: what no earlier branch surely took
-    subject: str = ""
-
-
-@dataclass
-class _List:
-    """The and-or list being read: what is known after its last element, and where that began."""
-
-    outcome: Outcome | None = None
-    joint: str = ""
-    tests: list[Test] = field(default_factory=list)
-    part: int = 0  # the number of commands before its last element
 
 
 def commands(lines: Sequence[Line], nested: int = 0) -> list[Command]:
@@ -116,10 +72,10 @@ class _Reader:
         self._tokens = [*found, Token("operator", "\n", 0)]
         self._place = 0
         self.commands: list[Command] = []
-        self._context = _Context()
+        self._context = Context()
         self._gone: Values = NONE  # values of $1 for which the scriptlet has surely ended
-        self._frames: list[_Frame] = []
-        self._list = _List()
+        self._frames: list[Frame] = []
+        self._list = AndOrList()
         self._in_function = False  # the next group is a function's body
 
     def read(self) -> None:
@@ -195,11 +151,11 @@ class _Reader:
             frame = self._frames[-1]
             if frame.kind == "condition":  # the last list before "then" decides
                 frame.outcome, frame.tests = self._list.outcome, tuple(self._list.tests)
-        self._list = _List(part=len(self.commands))
+        self._list = AndOrList(part=len(self.commands))
 
     # ---- elements of a list
 
-    def _here(self) -> _Context:
+    def _here(self) -> Context:
         """The context of the next element, by the elements before it."""
         so_far, joint = self._list.outcome, self._list.joint
         if so_far is None or joint == "|":
@@ -213,8 +169,8 @@ class _Reader:
         words, redirections, line = self._simple()
         first = 0  # a line of keywords alone may be long
         while first < len(words) and words[first] in _KEYWORDS:
-            taken = _KEYWORDS[words[first]](self, words[first : first + _MOST_TAKEN])
-            first = len(words) if taken else first + 1
+            has_all = _KEYWORDS[words[first]](self, words[first : first + _MOST_TAKEN])
+            first = len(words) if has_all else first + 1
         words = words[first:]
         if words:
             self._command(words, redirections, line)
@@ -258,9 +214,9 @@ class _Reader:
 
     def _open(self, kind: str) -> None:
         here = self._here()
-        self._frames.append(_Frame(kind, self._context, len(self.commands)))
+        self._frames.append(Frame(kind, self._context, len(self.commands)))
         here = replace(here, tests=here.tests[-_MOST_TESTS:])
-        self._context, self._list = here, _List(part=len(self.commands))
+        self._context, self._list = here, AndOrList(part=len(self.commands))
         if self._in_function:  # whether it is called is not known
             self._context, self._in_function = replace(here, must=NONE), False
 
@@ -269,7 +225,7 @@ class _Reader:
         if self._frames and self._frames[-1].kind in kinds:
             frame = self._frames.pop()
             self._context = frame.outside
-            self._list = _List(outcome=values.UNKNOWN, part=frame.first)
+            self._list = AndOrList(outcome=values.UNKNOWN, part=frame.first)
 
     def _nothing(self, _: list[str]) -> None:
         """``do`` and ``time``: what follows is a command."""
@@ -285,13 +241,13 @@ class _Reader:
         if self._frames and self._frames[-1].kind == "condition":
             frame = self._frames[-1]
             frame.kind = "branch"
-            self._context = frame.outside.behind(_taken(frame, frame.outcome), frame.tests)
+            self._context = frame.outside.behind(frame.taken(frame.outcome), frame.tests)
 
     def _else(self, words: list[str]) -> None:
         self._end_list()
         if self._frames and self._frames[-1].kind == "branch":
             frame = self._frames[-1]
-            frame.left = _not_taken(frame, frame.outcome)
+            frame.left = frame.not_taken(frame.outcome)
             tests = frame.tests if len(frame.tests) == 1 else ()
             opposite = tuple(replace(test, succeeded=not test.succeeded) for test in tests)
             self._context = frame.outside.behind(frame.left, opposite)
@@ -337,23 +293,12 @@ class _Reader:
         self._place = place + 1
         frame = self._frames[-1]
         outcome = values.of_pattern(frame.subject, "".join(words).lstrip("("))
-        self._context = frame.outside.behind(_taken(frame, outcome))
-        frame.left = _not_taken(frame, outcome)
-        self._list = _List(part=len(self.commands))
+        self._context = frame.outside.behind(frame.taken(outcome))
+        frame.left = frame.not_taken(outcome)
+        self._list = AndOrList(part=len(self.commands))
 
     def _esac(self, _: list[str]) -> None:
         self._close("case")
-
-
-def _taken(frame: _Frame, outcome: Outcome) -> Outcome:
-    """Whether the branch with this condition is taken, after those before it."""
-    left = frame.left
-    return Outcome(left.success & outcome.success, left.failure | outcome.failure)
-
-
-def _not_taken(frame: _Frame, outcome: Outcome) -> Outcome:
-    left = frame.left
-    return Outcome(left.success & outcome.failure, left.failure | outcome.success)
 
 
 def _hides_errors(redirections: Sequence[str]) -> str:

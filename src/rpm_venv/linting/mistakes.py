@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpm_venv.linting import environments
-from rpm_venv.linting.commands import Test
 from rpm_venv.linting.environments import Filled, Installed, Removed, Uses
+from rpm_venv.linting.flow import Test
 from rpm_venv.linting.spec_file import SCRIPTLETS, Section, SpecFile, parse
 
 _DECLARE = "%venv_install -r LOCK in %post, or %venv_declare -r LOCK in %install"
