@@ -47,7 +47,7 @@ def build(source: Path, interpreter: Interpreter, place: Path) -> Built:
         command = [*pip, "wheel", "--no-input", "--no-index", "--no-deps", "--use-pep517"]
         command += ["--no-build-isolation", "--no-cache-dir", "--wheel-dir", str(made)]
         done = subprocess.run(
-            [*command, str(source.absolute())],
+            [*command, str(_tree(source.absolute(), Path(scratch)))],
             env=_environment(scratch),
             cwd=scratch,  # nothing of the source is on pip's own path
             stdin=subprocess.DEVNULL,
@@ -72,9 +72,28 @@ def _serves(old: Path, new: Path) -> bool:
     return old.name.split("-")[-3:] == new.name.split("-")[-3:]
 
 
+def _tree(source: Path, scratch: Path) -> Path:
+    """An sdist as a tree at a place whose name can be kept out of what a compiler makes.
+
+    pip would unpack it at a place of another name each time; it does so still where this Python
+    cannot unpack safely (PEP 706), or the archive is no ordinary sdist.
+    """
+    if not source.name.endswith(".tar.gz") or not hasattr(tarfile, "data_filter"):
+        return source
+    place = scratch / "source"
+    try:
+        with tarfile.open(source) as archive:
+            archive.extractall(place, filter="data")
+    except (OSError, tarfile.TarError):
+        return source
+    found = list(place.iterdir())
+    return found[0] if len(found) == 1 and found[0].is_dir() else source
+
+
 def _environment(scratch: str) -> dict[str, str]:
     """The builder's environment, without what configures pip, and with a time that stays."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    nameless = f"-ffile-prefix-map={scratch}=."
     return {
         "SOURCE_DATE_EPOCH": str(MTIME_NS // 10**9),
         "PYTHONHASHSEED": "0",
@@ -82,6 +101,8 @@ def _environment(scratch: str) -> dict[str, str]:
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_REQUIRE_VIRTUALENV": "0",
+        "CFLAGS": f"{kept.get('CFLAGS', '')} {nameless}".lstrip(),
+        "CXXFLAGS": f"{kept.get('CXXFLAGS', '')} {nameless}".lstrip(),
         "TMPDIR": scratch,
         "LC_ALL": "C.UTF-8",
     }

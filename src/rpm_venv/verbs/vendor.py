@@ -144,13 +144,13 @@ def _files(
         for interpreter in _interpreters(context, args, one.pythons):
             entries = _entries(spec, one, interpreter)
             who = targets.described([interpreter])
-            place = scratch / f"{interpreter.minor}-{targets.machine_of(interpreter)}"
-            place.mkdir(exist_ok=True)
-            at_hand, absent = _look(entries, interpreter, [*directories, str(place)])
+            at_hand, absent = _look(entries, interpreter, directories)
             if absent and not args.offline:
                 context.progress(f"fetching {len(absent)} distributions for {who}")
+                place = Path(tempfile.mkdtemp(dir=scratch))
                 download.distributions(absent, interpreter, place, isolated=True)
-                at_hand, absent = _look(entries, interpreter, [*directories, str(place)])
+                directories.append(str(place))  # what is for any Python is fetched once
+                at_hand, absent = _look(entries, interpreter, directories)
             if absent:
                 names = ", ".join(map(str, absent))
                 raise VenvError(f"there is no wheel of {names} for {who}", subject=str(one.lock))
