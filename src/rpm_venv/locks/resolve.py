@@ -6,6 +6,7 @@ target. One wheel is chosen per distribution, the one that the asked Python take
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -153,6 +154,12 @@ def pips(interpreter: Interpreter) -> Iterator[list[str]]:
 
 
 def _version(command: Sequence[str]) -> tuple[int, ...]:
+    return _asked_version(tuple(command))
+
+
+@functools.cache
+def _asked_version(command: tuple[str, ...]) -> tuple[int, ...]:
+    """What a program says it is, asked once: a pip takes long to say it."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
