@@ -15,6 +15,13 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent
 OLDEST = (3, 9)
 NEWEST_WANTED = (3, 13)
+_NEEDED = (
+    "packaging>=26",
+    "tomli; python_version < '3.11'",
+    "pytest",
+    "hypothesis",
+    "cyclonedx-python-lib[json-validation]",
+)
 _VERSION = re.compile(r"python(3)\.(\d+)$")
 
 
@@ -55,12 +62,12 @@ def newer_than(version: tuple[int, int]) -> Path:
 def _environment(python: Path, name: str) -> Path:
     """A virtual environment with what the unit tests need, made once."""
     place = TREE / "build" / f"venv-{name}"
-    if not (place / "ready").exists():
+    ready = place / "ready"
+    if not ready.exists() or ready.read_text() != "\n".join(_NEEDED):
         subprocess.run([python, "-m", "venv", "--clear", place], check=True)
         pip = [str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q"]
-        needed = ["packaging>=26", "tomli; python_version < '3.11'", "pytest", "hypothesis"]
-        subprocess.run([*pip, "install", *needed], check=True)
-        (place / "ready").touch()
+        subprocess.run([*pip, "install", *_NEEDED], check=True)
+        ready.write_text("\n".join(_NEEDED))
     return place / "bin" / "python"
 
 

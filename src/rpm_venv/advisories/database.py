@@ -217,7 +217,8 @@ def _members(stream: io.BufferedReader) -> Iterator[tuple[str, bytes | str]]:
     """Every member of a zip that may be a record."""
     try:
         archive = zipfile.ZipFile(_Bounded(stream))
-    except (ValueError, NotImplementedError, OverflowError, EOFError) as error:
+    except (ValueError, NotImplementedError, OverflowError, EOFError, OSError) as error:
+        # Python 3.9 goes to places before the file's beginning where the zip says so.
         raise zipfile.BadZipFile(str(error)) from None
     total = 0
     for member in archive.infolist():
