@@ -260,3 +260,36 @@ def test_a_wheel_without_modules_can_be_packaged(tmp_path: Path) -> None:
     ship(plain, layout)
     packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"))
     assert only_object(layout) == only_object(plain)
+
+
+@pytest.mark.parametrize("call", ["link", "read", "rename", "utime"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_interrupted_import_leaves_nothing_and_can_be_made_again(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException
+) -> None:
+    """At the first of its calls, the second, and so on until none is left."""
+    offer, real, number, left = offered(layout), getattr(os, call), 0, 0
+
+    def failing(*args: object, **options: object) -> object:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise error
+        return real(*args, **options)
+
+    while not store.ids(layout):
+        number += 1
+        left = number
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, failing)
+            try:
+                packaged.bring(layout, [offer], PYTHON)
+                assert left > 0
+            except VenvError as told:
+                assert "No space left on device" in str(told)
+            except KeyboardInterrupt:
+                pass
+        assert os.listdir(layout.staging) == []
+    assert number > 1
+    packaged.bring(layout, [offer], PYTHON)
+    assert only_object(layout).id == offer.id

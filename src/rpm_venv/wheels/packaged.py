@@ -7,6 +7,7 @@ so that rpm shares it between packages. It is rpm's alone; nothing here changes 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -132,18 +133,19 @@ class _Import:
 
     def run(self, staging: Path) -> list[Problem]:
         """Put the object below ``staging``; everything that is wrong with it."""
-        try:
-            trust.refuse_outside(self._place, self._root)
-            trust.trusted_parents(self._place / _DESCRIPTION, self._root)
-            with files.directory(self._place, follow=False) as top:
+        with contextlib.ExitStack() as stack:
+            try:
+                trust.refuse_outside(self._place, self._root)
+                trust.trusted_parents(self._place / _DESCRIPTION, self._root)
+                top = stack.enter_context(files.directory(self._place, follow=False))
                 description = self._description(top)
                 stored = store.loads(description, self._packaged.id)
-                return list(self._problems(top, stored, description, staging))
-        except VenvError as error:
-            return [Problem(error.message, self._target, error.hint)]
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            return [self._problem(str(reason), _DESCRIPTION)]
+            except VenvError as error:
+                return [Problem(error.message, self._target, error.hint)]
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                return [self._problem(str(reason), _DESCRIPTION)]
+            return list(self._problems(top, stored, description, staging))
 
     def _problem(self, message: str, inside: str) -> Problem:
         hint = f"reinstall its package: rpm -qf {self._target}"
