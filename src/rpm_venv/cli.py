@@ -157,6 +157,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _say(f"{error}; the environment is as it was")
         return FAILED
+    except RecursionError:  # directories that somebody made a thousand deep
+        _say("something is nested too deeply; the environment is as it was")
+        return FAILED
     except KeyboardInterrupt:
         _say("interrupted; run the same command again")
         return FAILED

@@ -229,14 +229,17 @@ def _describes_itself(layout: Layout, path: str, generation: str) -> bool:
     return described is not None and described.name == generation == described.decided_name
 
 
-def _walk(top: RealPath, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Every path below ``top``, with its status."""
-    with os.scandir(top / below) as entries:
-        for entry in entries:
-            name = f"{below}{entry.name}"
-            yield name, entry.stat(follow_symlinks=False)
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(top, f"{name}/")
+def _walk(top: RealPath) -> Iterator[tuple[str, os.stat_result]]:
+    """Every path below ``top``, with its status; however deep somebody made it."""
+    left = [""]
+    while left:
+        below = left.pop()
+        with os.scandir(top / below) as entries:
+            for entry in entries:
+                name = f"{below}{entry.name}"
+                yield name, entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(f"{name}/")
 
 
 def _on_disk(top: RealPath, name: str, status: os.stat_result) -> Path:

@@ -238,3 +238,36 @@ def test_names_of_states_that_no_path_has(template: Path, tmp_path: Path, tally:
             assert call(root, verb) in (0, 1, 3), verb
         assert len(os.listdir(root / HOME / "state")) >= len(NAMES)
     tally("documents with other things in them", "made safe")
+
+
+@pytest.mark.parametrize("place", ["generation", "path"])
+def test_directories_without_an_end(
+    template: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+    tally: Tally,
+    place: str,
+) -> None:
+    """Deeper than calls can be nested: in a generation, and where an environment is to stand."""
+    root = tmp_path / "root"
+    # What cleans up after tests has no way to.
+    request.addfinalizer(lambda: files.remove_tree(root))
+    for verbs in systems(template, root, 1 if place == "path" else 2):
+        if place == "path":
+            (root / PATH[1:]).unlink()
+            (root / PATH[1:]).mkdir()
+        inner = next(root.glob(FILES["file"])).parent
+        here = os.open(root / PATH[1:] if place == "path" else inner, os.O_RDONLY)
+        for _ in range(1100):
+            os.mkdir("d", dir_fd=here)
+            inside = os.open("d", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inside
+        os.close(here)
+        for verb in verbs:
+            code = call(root, verb)
+            said = capsys.readouterr()
+            assert code in (0, 1, 3), (verb, said)
+            assert code == 0 or said.err, verb
+    tally("in place of files", "made safe")
