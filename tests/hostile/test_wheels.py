@@ -355,7 +355,7 @@ BOMBS: dict[str, tuple[Input, str]] = {
         replace(Wheel(), record=b"x" * (33 << 20)),
         "larger than 33554432 bytes",
     ),
-    "many members": (_structure(count=250_000, zip64=True), "more than 200000 files"),
+    "many members": (_structure(count=250_000, zip64=True), "more than 60000 files"),
     "many commands": (
         _points("\n".join(f"c{number} = demo:main" for number in range(2001))),
         "more than 2000 commands",
