@@ -18,10 +18,19 @@ def test_the_order_given_does_not_matter() -> None:
     assert Manifest.of([DIRECTORY, LINK, FILE]).dumps() == MANIFEST.dumps()
 
 
-@given(st.lists(st.builds(Path, st.text(), st.sampled_from(["file", "dir", "link"]))))
+_NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(st.lists(st.builds(Path, _NAMES, st.sampled_from(["file", "dir", "link"]))))
 def test_what_was_written_is_read_back(paths: list[Path]) -> None:
     manifest = Manifest.of(paths)
     assert Manifest.loads(manifest.dumps()) == manifest
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half a pair: \ud800"])
+def test_a_name_that_no_file_has_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="row"):
+        Manifest.loads(Manifest.of([Path(name, "file")]).dumps())
 
 
 @given(st.integers(0, len(MANIFEST.dumps()) - 2), st.integers(1, 255))
