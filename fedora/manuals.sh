@@ -14,7 +14,11 @@ page() {
         printf '\n# SEE ALSO\n\n**rpm-venv**(8), **rpm-venv.conf**(5), **macros.venv**(7)\n'
     } | go-md2man | # which does not part the title, breaks rows after a long cell, and fits no width
         sed -e 's/^\(l .*\)l \.$/\1lx ./' -e "s/^\.TH .*/.TH \"$1\" \"$2\" \"\" \"rpm-venv $version\" \"$5\"/" \
-            -e ':row; /^T}$/ { N; s/^T}\n\t/T}\t/; t row; }' > "$out/$1.$2"
+            -e ':row; /^T}$/ { N; s/^T}\n\t/T}\t/; t row; }' |
+        awk -F '\t' -v OFS='\t' '
+            /^\.T[SE]/ { inside = /^\.TS/ }
+            inside { for (i = 1; i <= NF && NF > 1; i++) if (length($i) > 40) $i = "T{\n" $i "\nT}" }
+            { print }' > "$out/$1.$2"
 }
 
 page rpm-venv 8 commands.md \

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from rpm_venv.paths import Layout
@@ -56,3 +57,11 @@ def leftovers(layout: Layout) -> list[str]:
         if place.is_dir()
         for path in place.rglob("*")
     ]
+
+
+def open_to_others(directory: Path) -> None:
+    """Let every user reach a temporary directory of pytest's, whose parents are root's alone."""
+    for each in (directory, *directory.parents):
+        if each == Path(tempfile.gettempdir()):
+            break
+        each.chmod(0o755)

@@ -19,7 +19,7 @@ from rpm_venv.errors import SandboxError
 from rpm_venv.paths import Layout
 from rpm_venv.system import sandbox
 from tests.hostile import probe
-from tests.hostile.building import leftovers, running_interpreter, source
+from tests.hostile.building import leftovers, open_to_others, running_interpreter, source
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -114,8 +114,7 @@ def test_as_an_ordinary_user(tmp_path: Path) -> None:
     python = next((each for each in pythons if _others_can_read(Path(each))), None)
     if python is None:
         pytest.skip("needs an interpreter that others can run")
-    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
-        directory.chmod(0o755)
+    open_to_others(tmp_path)
     user = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"]
     missing, files = built(tmp_path, user, python)
     assert "user" in missing  # type: ignore[operator]
@@ -226,9 +225,8 @@ def test_every_layer_has_its_words() -> None:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A directory that a program confined as nobody can reach."""
-    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
-        if os.geteuid() == 0 and directory != Path("/tmp"):
-            directory.chmod(0o755)
+    if os.geteuid() == 0:
+        open_to_others(tmp_path)
     (tmp_path / "own").mkdir()
     return tmp_path / "own"
 

@@ -25,7 +25,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.system import copying, files, interpreter, sandbox
 from rpm_venv.system.sealed import sealed
 from rpm_venv.trees import generations
-from tests.hostile.building import build, only_object
+from tests.hostile.building import build, only_object, open_to_others
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -303,8 +303,7 @@ def test_an_ordinary_user_is_told_that_it_is_not_to_be(
 ) -> None:
     root = tmp_path / "root"
     (root / "usr/lib").mkdir(parents=True)
-    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
-        directory.chmod(0o755)
+    open_to_others(tmp_path)
     code = (
         f"import os, sys; os.setgid(1234); os.setuid(1234); sys.path[:] = {sys.path!r}; "
         f"from rpm_venv import cli; sys.exit(cli.main(['--root', {str(root)!r}, *{words!r}]))"
