@@ -53,7 +53,15 @@ def test_manual_pages_are_well_formed(host: Host, project_rpms: ProjectRpms, pag
         host.publish(project_rpms.macros)
         host.rpm("-i", "--nodeps", host.repository_path(project_rpms.macros))
     shown = host.run(
-        "groff", "-t", "-man", "-Kutf8", "-Tutf8", "-P-cbou", "-ww", f"/usr/share/man/{page}"
+        "groff",
+        "-t",
+        "-man",
+        "-Kutf8",
+        "-Tutf8",
+        "-P-cbou",
+        "-ww",
+        "-Wbreak",
+        f"/usr/share/man/{page}",
     )
     assert shown.stderr == ""
     assert "SEE ALSO" in shown.stdout
