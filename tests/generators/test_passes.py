@@ -85,7 +85,7 @@ def application(level: str, preamble: str = "") -> str:
 def digests(built: Built) -> dict[str, str]:
     """The sha256 of every file of the package, by its path."""
     rows = built.query("--qf", "[%{FILENAMES} %{FILEDIGESTS}\\n]")
-    return {name: digest for name, digest in (row.split(" ") for row in rows) if digest}
+    return {name: digest for name, digest in (row.rsplit(" ", 1) for row in rows) if digest}
 
 
 def listed(file: Path) -> dict[str, str]:
