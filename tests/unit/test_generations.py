@@ -165,15 +165,16 @@ def test_a_process_that_runs_from_a_generation_holds_it(layout: Layout) -> None:
     import sys
 
     system = Layout(Path("/"))
-    target = system.generation_target(PATH, ONE)
+    path = "/opt/of-this-test-alone/penv"  # processes of the whole machine are looked at
+    target = system.generation_target(path, ONE)
     with subprocess.Popen(
         [sys.executable, "-c", "input()", f"{target}/bin/app"], stdin=subprocess.PIPE
     ) as process:
-        assert processes.in_use(system, PATH, [ONE, TWO]) == frozenset({ONE})
+        assert processes.in_use(system, path, [ONE, TWO]) == frozenset({ONE})
         other = processes.in_use(layout, PATH, [ONE, TWO])
         assert other == frozenset()  # another root's generation
         process.communicate(b"\n")
-    assert processes.in_use(system, PATH, [ONE, TWO]) == frozenset()
+    assert processes.in_use(system, path, [ONE, TWO]) == frozenset()
 
 
 def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> None:
