@@ -171,7 +171,7 @@ def test_a_process_that_runs_from_a_generation_holds_it(layout: Layout) -> None:
         [sys.executable, "-c", "input()", f"{target}/bin/app"], stdin=subprocess.PIPE
     ) as process:
         assert processes.in_use(system, path, [ONE, TWO]) == frozenset({ONE})
-        other = processes.in_use(layout, PATH, [ONE, TWO])
+        other = processes.in_use(layout, path, [ONE, TWO])
         assert other == frozenset()  # another root's generation
         process.communicate(b"\n")
     assert processes.in_use(system, path, [ONE, TWO]) == frozenset()
