@@ -7,7 +7,6 @@ what the wheel's file name says as well.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from rpm_venv.confined import dist_info
 from rpm_venv.confined.members import Refused
 from rpm_venv.paths import Layout
+from rpm_venv.system import reading
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Distribution, Generation
 
@@ -77,9 +77,8 @@ def _sorted(directory: os.PathLike[str]) -> list[str]:
 def _header(file: str) -> bytes:
     """The beginning of a regular file; nothing of what is none."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = reading.regular(file, follow=False)
     except OSError:
         return b""
     with open(descriptor, "rb") as stream:
-        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return stream.read(_MAX_HEADER) if is_regular else b""
+        return stream.read(_MAX_HEADER)
