@@ -7,19 +7,25 @@
 -- Each function is one call of the command and raises an error where that fails. One source for
 -- rpm 4.14 to 6: rpm.spawn is there from 4.20 and rpm.execute from 4.16. Before there are posix.fork,
 -- posix.exec and a posix.wait that does not tell how the child ended (luaext/lposix.c), so there it
--- is Lua's own os.execute, which alone does tell, by way of a shell.
+-- is Lua's own os.execute, which alone does tell, by way of a shell. What that shell reads is the
+-- names of variables; the arguments are their values, which no shell parses again.
 
 local function command()
     local named = rpm.expand("%{?__rpm_venv}") -- as in macros.venv; no macro of it on most targets
     return named ~= "" and named or "/usr/bin/rpm-venv"
 end
 
-local function quoted(argv)
-    local words = {}
-    for _, word in ipairs(argv) do
-        words[#words + 1] = "'" .. word:gsub("'", "'\\''") .. "'"
+local function execute_by_shell(argv)
+    local words = {"exec"}
+    for number, word in ipairs(argv) do
+        posix.setenv("RPM_VENV_" .. number, word)
+        words[#words + 1] = '"$RPM_VENV_' .. number .. '"'
     end
-    return table.concat(words, " ")
+    local result = os.execute(table.concat(words, " "))
+    for number in ipairs(argv) do
+        posix.unsetenv("RPM_VENV_" .. number)
+    end
+    return result
 end
 
 -- On failure the versions of rpm return nil, false or a number that is not 0; on success 0 or true.
@@ -30,7 +36,7 @@ local function execute(argv)
     elseif rpm.execute then
         result = rpm.execute(table.unpack(argv))
     else
-        result = os.execute(quoted(argv))
+        result = execute_by_shell(argv)
     end
     return result == 0 or result == true
 end
@@ -52,6 +58,8 @@ local OPTIONS = {
     {"count", "--count", "value"},
     {"user", "-u", "value"},
 }
+-- What a scriptlet always wants: silence on success, and what rpm -V shows without -v.
+local ALWAYS = {run = "-q", verify = "--stderr"}
 local ACCEPTS = {
     install = {
         lock = true, wheels = true, python = true, site = true, offline = true, extras = true,
@@ -101,9 +109,7 @@ local function run(verb, call)
     end
     check_keys(verb, call)
     local argv = {command(), verb}
-    if verb == "run" then
-        argv[3] = "-q"
-    end
+    argv[#argv + 1] = ALWAYS[verb]
     for _, option in ipairs(OPTIONS) do
         if call[option[1]] ~= nil then
             add_option(argv, option, call[option[1]])

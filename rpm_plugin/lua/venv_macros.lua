@@ -244,7 +244,7 @@ function expansions.remove()
 end
 
 function expansions.verify()
-    return command({"verify", one_path()}, " >&2") -- rpm -V shows a scriptlet's stdout with -v alone
+    return command({"verify --stderr", one_path()})
 end
 
 -- The lock without comments, as text for a here-document; only an exact lock has one.

@@ -47,7 +47,7 @@ CASES = {
         "/usr/bin/rpm-venv remove --package app1-web-1.0-2.el9.noarch "
         f'--count "$1" /opt/app1/penv{FAIL_LATER}'
     ),
-    "%venv_verify /opt/app1/penv": f"/usr/bin/rpm-venv verify /opt/app1/penv >&2{FAIL_LATER}",
+    "%venv_verify /opt/app1/penv": f"/usr/bin/rpm-venv verify --stderr /opt/app1/penv{FAIL_LATER}",
     "%venv_requires": "\n".join(
         f"Requires({scriptlet}): rpm-venv >= 0.1.0"
         for scriptlet in ("pre", "post", "preun", "postun")

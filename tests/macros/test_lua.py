@@ -34,7 +34,7 @@ CALLS = {
         "remove --package a-1-1.noarch --count 0 /opt/a/b"
     ),
     'venv.remove{path="/opt/a/b", count="1"}': "remove --count 1 /opt/a/b",
-    'venv.verify{path="/opt/a/b"}': "verify /opt/a/b",
+    'venv.verify{path="/opt/a/b"}': "verify --stderr /opt/a/b",
     'venv.run{path="/opt/a/b", user="app1", command={"migrate", "--to", 3}}': (
         "run -q -u app1 /opt/a/b migrate --to 3"
     ),
@@ -48,9 +48,14 @@ def test_a_call_is_one_command(speaking: Macros, tmp_path: Path, call: str) -> N
     assert (tmp_path / "said").read_text().split("\n")[:-1] == CALLS[call].split(" ")
 
 
-def test_no_shell_sees_the_arguments(speaking: Macros, tmp_path: Path) -> None:
-    speaking.run_lua("venv.verify{path=[[/opt/a b/'$(id)';]]}")
-    assert (tmp_path / "said").read_text() == "verify\n/opt/a b/'$(id)';\n"
+AS_IN_4_14 = "rpm.execute, rpm.spawn = nil, nil\n"
+
+
+@pytest.mark.parametrize("functions", ["", AS_IN_4_14], ids=["of this rpm", "of 4.14"])
+def test_no_shell_parses_the_arguments(speaking: Macros, tmp_path: Path, functions: str) -> None:
+    speaking.run_lua(f"{functions}venv.verify{{path=[[/opt/a b/'$(id)'; \\`\"*]]}}")
+    said = (tmp_path / "said").read_text()
+    assert said == "verify\n--stderr\n/opt/a b/'$(id)'; \\`\"*\n"
 
 
 @pytest.mark.parametrize("code", [1, 3, 127])
@@ -93,8 +98,9 @@ def test_a_wrong_call_raises_before_anything_runs(
 def test_without_the_functions_of_newer_rpms_a_failure_still_raises(
     speaking: Macros, tmp_path: Path
 ) -> None:
-    as_in_4_14 = "rpm.execute, rpm.spawn = nil, nil\n"
-    assert speaking.run_lua(f"{as_in_4_14}venv.verify{{path=[[/opt/it's a/b]]}}").code == 0
-    assert (tmp_path / "said").read_text() == "verify\n/opt/it's a/b\n"
+    left = "print(tostring(posix.getenv and posix.getenv('RPM_VENV_1') or os.getenv('RPM_VENV_1')))"
+    done = speaking.run_lua(f"{AS_IN_4_14}venv.verify{{path=[[/opt/it's a/b]]}} {left}")
+    assert (done.code, done.text) == (0, "nil")
+    assert (tmp_path / "said").read_text() == "verify\n--stderr\n/opt/it's a/b\n"
     missing = Macros(speaking.file, speaking.lua, tmp_path / "none")
-    assert missing.run_lua(f'{as_in_4_14}venv.verify{{path="/opt/a/b"}}').code != 0
+    assert missing.run_lua(f'{AS_IN_4_14}venv.verify{{path="/opt/a/b"}}').code != 0

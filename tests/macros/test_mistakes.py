@@ -74,4 +74,4 @@ def test_macros_and_command_agree_on_the_path_of_an_environment(macros: Macros, 
     expansion = macros.expand(f"%venv_verify {path}")
     assert (expansion.code == 0) == bool(wanted), expansion
     if wanted:
-        assert f" verify {wanted} " in expansion.text
+        assert f" verify --stderr {wanted} " in expansion.text

@@ -26,6 +26,8 @@ venv.remove{
 }
 """
 
+_VERIFY = 'require("venv").verify{path = "/opt/app1/penv"}'
+
 
 def _in_lua(version: str, install: str = _INSTALL) -> Application:
     """An application with scriptlets in Lua alone, so that it needs no shell."""
@@ -33,7 +35,12 @@ def _in_lua(version: str, install: str = _INSTALL) -> Application:
         version,
         without=("%post", "%postun", "%verifyscript"),
         ghost=False,
-        sections={"": "%venv_requires", "%post -p <lua>": install, "%postun -p <lua>": _REMOVE},
+        sections={
+            "": "%venv_requires",
+            "%post -p <lua>": install,
+            "%postun -p <lua>": _REMOVE,
+            "%verifyscript -p <lua>": _VERIFY,
+        },
     )
 
 
@@ -42,8 +49,12 @@ def test_install_upgrade_and_erase(host: Host, build: Build, leftovers: Leftover
         host.publish(build(_in_lua(version)))
         host.dnf("install", f"app1-{version}")
         assert answer(host) == f"app1 {version}"
-        assert host.run("rpm-venv", "verify", "/opt/app1/penv").stdout == ""
+        assert host.rpm("-V", "app1").output == ""
     assert "rpm-venv" in host.rpm("-q", "--requires", "app1").stdout
+    host.write("/opt/app1/penv/added", "")
+    found = host.rpm("-V", "app1", check=False)
+    assert found.code == 1
+    assert "added    /opt/app1/penv/added" in found.output
     host.dnf("remove", "app1")
     assert leftovers() == {}
 

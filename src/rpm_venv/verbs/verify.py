@@ -38,6 +38,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--declared", action="store_true", help="those that packages declare, for rpm -V rpm-venv"
     )
+    parser.add_argument(
+        "--stderr",
+        action="store_true",
+        help="say it on stderr: rpm hides the stdout of a %%verifyscript",
+    )
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:
@@ -55,10 +60,11 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         found.extend(here)
         if here:
             talk.append(f"{path}: not as installed; {_mend(layout, path, here)}")
+    lines = tuple(one.line() for one in found)
     return Report(
         data={"environments": paths, "findings": [one.__dict__ for one in found]},
-        text=tuple(one.line() for one in found),
-        talk=tuple(talk),
+        text=() if args.stderr else lines,
+        talk=(*(lines if args.stderr else ()), *talk),
         exit_code=FOUND if found else DONE,
     )
 
