@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.faults import supervised, systems
+from tests.faults import scenarios, supervised, systems
 from tests.faults.supervised import INTERRUPT, KILL, LET, Call, Decide, Run
 from tests.faults.systems import Live, Snapshot
 
@@ -127,15 +127,22 @@ class Laboratory:
             problems.append(f"the same command again fails: {again.said.strip()}")
         else:
             problems += self._differences("after the same command again", case.scenario, root)
-            lie = systems.lie(root)
-            problems += [f"after the same command again {lie}"] if lie else []
+            lies = filter(None, (systems.lie(root, path) for path in self._paths(case.scenario)))
+            problems += [f"after the same command again {lie}" for lie in lies]
         return Outcome(case, fault.hit, tuple(problems))
 
     def _lies(self, scenario: str, root: Path) -> list[str]:
         """What the history tells that is not so; it may be a line behind."""
-        lie = systems.lie(root)
-        is_behind = systems.told(root) == systems.told(self.templates / scenario / "before")
-        return [lie] if lie and not is_behind else []
+        before = self.templates / scenario / "before"
+        return [
+            lie
+            for path in self._paths(scenario)
+            if (lie := systems.lie(root, path))
+            and systems.told(root, path) != systems.told(before, path)
+        ]
+
+    def _paths(self, scenario: str) -> Sequence[str]:
+        return scenarios.named(scenario).paths
 
     def _fresh(self, scenario: str) -> Path:
         root = self.scratch / "root"
@@ -154,14 +161,14 @@ class Laboratory:
         parallel: bool = False,
     ) -> Run:
         before = self.templates / scenario / "before"
-        command = self.command(root, systems.words(systems.named(scenario), before))
+        command = self.command(root, scenarios.words(scenarios.named(scenario), before))
         say = self.scratch / "said"
         if parallel:
             return supervised.run(on_all_cpus(command), root, decide, say=say, reading=reading)
         return supervised.run(command, root, decide, say=say, reading=reading)
 
-    def _live(self, scenario: str, when: str) -> Live | None:
-        return _template_live(self.templates / scenario / when)
+    def _live(self, scenario: str, when: str, path: str) -> Live | None:
+        return _template_live(self.templates / scenario / when, path)
 
     def _after_fault(self, case: Case, root: Path, run: Run) -> list[str]:
         problems = []
@@ -170,16 +177,30 @@ class Laboratory:
             problems.append(f"{run.left_over} processes were still there")
         if "Traceback" in said:
             problems.append(f"it said: {said}")
-        live = systems.live(root)
-        old = self._live(case.scenario, "before")
-        new = self._live(case.scenario, "after")
-        if live not in (old, new):
-            problems.append(f"neither old nor new: {_against(live, old, new)}")
+        paths = self._paths(case.scenario)
+        live = [systems.live(root, path) for path in paths]
+        old = [self._live(case.scenario, "before", path) for path in paths]
+        new = [self._live(case.scenario, "after", path) for path in paths]
+        for path, now, *known in zip(paths, live, old, new):
+            if now not in known:
+                problems.append(f"{path} is neither old nor new: {_against(now, *known)}")
         if run.code == 0:
             problems += self._done(case, root, said, live == new)
         elif not run.killed:
             problems += _failure_told(run, said, live == old)
+        if len(paths) > 1:
+            problems += self._unsound(root)
         return problems
+
+    def _unsound(self, root: Path) -> list[str]:
+        """What ``verify`` says of environments beside that there is something left to do."""
+        run = supervised.run(self.command(root, ("verify",)), root, None, say=self.scratch / "said")
+        left = ("pending", "failed", "missing")
+        lines = [
+            line for line in run.said.splitlines() if not line.startswith((*left, "rpm-venv:"))
+        ]
+        known = run.code in (0, 3)
+        return [f"verify: {line}" for line in lines] if known else [f"verify fails: {run.said}"]
 
     def _done(self, case: Case, root: Path, said: str, is_new: bool) -> list[str]:
         """What is wrong where the command said that it was done; a warning may leave litter."""
@@ -189,13 +210,16 @@ class Laboratory:
 
     def _differences(self, when: str, scenario: str, root: Path) -> list[str]:
         wanted = _template_snapshot(self.templates / scenario / "after")
-        found = systems.difference(wanted, systems.snapshot(root))
+        there = systems.snapshot(root)
+        if len(self._paths(scenario)) > 1:  # which of them made the objects that all link to
+            wanted, there = systems.without_links(wanted), systems.without_links(there)
+        found = systems.difference(wanted, there)
         return [f"{when} the system differs: {found}"] if found else []
 
 
 @cache
-def _template_live(root: Path) -> Live | None:
-    return systems.live(root)
+def _template_live(root: Path, path: str) -> Live | None:
+    return systems.live(root, path)
 
 
 @cache

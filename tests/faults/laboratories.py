@@ -16,10 +16,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from tests.faults import systems
+from tests.faults import scenarios, systems
 from tests.faults.cases import Case, Outcome
+from tests.faults.scenarios import Scenario
 from tests.faults.supervised import Call
-from tests.faults.systems import Command, Scenario
+from tests.faults.systems import Command
 
 WORKERS = 2
 #: Memory where there is some: a disk's syncfs waits for everybody's files.
@@ -58,7 +59,7 @@ class Laboratories:
         try:
             self._serve_index()
             with ThreadPoolExecutor(WORKERS) as pool:
-                list(pool.map(self._make, systems.SCENARIOS))
+                list(pool.map(self._make, (*scenarios.SCENARIOS, *scenarios.MANY)))
             for number in range(WORKERS):
                 self._start(number)
         except BaseException:
@@ -93,12 +94,12 @@ class Laboratories:
         place = self.top / "templates" / scenario.name
         root = place / "before"
         root.mkdir(parents=True)
-        systems.prepare(scenario, root, self.index)
+        scenarios.prepare(scenario, root, self.index)
         for words in scenario.prepare:
-            self.call(root, *words)
-        systems.spoil(scenario, root)
+            scenarios.step(words, root, self.call)
+        scenarios.spoil(scenario, root)
         systems.copy(root, place / "after")
-        self.call(place / "after", *systems.words(scenario, root))
+        self.call(place / "after", *scenarios.words(scenario, root))
 
     def call(self, root: Path, *words: str) -> None:
         """Call the command, undisturbed; it must succeed."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults import calls, supervised, systems, worker
+from tests.faults import calls, scenarios, supervised, systems, worker
 from tests.faults.cases import keep_to_one_cpu
 from tests.faults.supervised import LET, SKIP, Call, Run
 
@@ -121,7 +121,7 @@ class Experiment:
 
     def _call(self, root: Path, decide: Callable[[Call], int] | None) -> Run:
         before = self.templates / self.scenario / "before"
-        words = systems.words(systems.named(self.scenario), before)
+        words = scenarios.words(scenarios.named(self.scenario), before)
         say = self.scratch / "said"
         return supervised.run(worker.forked(root, words), root, decide, say=say)
 

@@ -8,8 +8,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import packaging
@@ -18,11 +18,12 @@ from tests.host.wheels import make_lock, make_wheel
 
 PATH = "/opt/app/penv"
 OTHER = "/srv/other/penv"
+THIRD = "/srv/third/penv"
 TREE = Path(__file__).resolve().parents[2]
 #: The interpreter of ``/usr/bin/rpm-venv``, and of the environments.
 PYTHON = "/usr/bin/python3"
-_HOME = "usr/lib/rpm-venv"
-_HISTORY = f"{_HOME}/history"
+HOME = "usr/lib/rpm-venv"
+_HISTORY = f"{HOME}/history"
 
 #: A path below the root → what is there: kind, mode, owner, and content.
 Snapshot = Mapping[str, tuple[object, ...]]
@@ -119,6 +120,11 @@ def snapshot(root: Path, below: str = "") -> Snapshot:
     return found
 
 
+def without_links(snapshot: Snapshot) -> Snapshot:
+    """A snapshot without the counts of hardlinks."""
+    return {name: entry[:3] + entry[4:] for name, entry in snapshot.items()}
+
+
 def _describe(path: Path) -> tuple[object, ...]:
     status = path.lstat()
     who = (status.st_uid, status.st_gid)
@@ -157,8 +163,7 @@ def live(root: Path, path: str = PATH) -> Live | None:
     if not os.path.lexists(public):
         return None
     top = root / os.readlink(public)[1:] if public.is_symlink() else public
-    entries = snapshot(top) if top.is_dir() else {"": ("leads to nothing", str(top))}
-    return {name: entry[:3] + entry[4:] for name, entry in entries.items()}
+    return without_links(snapshot(top) if top.is_dir() else {"": ("leads to nothing", str(top))})
 
 
 def told(root: Path, path: str = PATH) -> list[str]:
@@ -179,7 +184,7 @@ def lie(root: Path, path: str = PATH) -> str:
 
 def litter(root: Path) -> list[str]:
     """What no environment of a system needs, and what is never left where nothing is going on."""
-    home = root / _HOME
+    home = root / HOME
     found = [f"staging/{name}" for name in _names(home / "staging")]
     needed = set()
     for environment in _names(home / "envs"):
@@ -190,7 +195,7 @@ def litter(root: Path) -> list[str]:
             needed |= _objects(home / "envs" / environment / generation)
     found += [f"store/{name}" for name in _names(home / "store") if name not in needed]
     found += [f"state/{name}" for name in _names(home / "state") if not name.endswith(".json")]
-    for directory in ("opt/app", "srv/other"):
+    for directory in ("opt/app", "srv/other", "srv/third"):
         found += [f"{directory}/{name}" for name in _names(root / directory) if name[0] == "."]
     return found
 
@@ -203,86 +208,3 @@ def _objects(generation: Path) -> set[str]:
     described = json.loads((generation / ".rpm-venv/generation.json").read_text())
     tag = described["tag"]
     return {f"{wheel['sha256']}-{tag}" for wheel in described["distributions"]}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A verb on a system: its name, the words, and the words that make the system before it.
-
-    ``prepare`` are calls made one after the other; ``spoil`` are files below the live generation
-    that are damaged then, in the environment and in the store alike; with ``drop_kept`` the state
-    no longer asks for the generations before. ``OTHER`` in the words is the one that is not live.
-    """
-
-    name: str
-    words: tuple[str, ...]
-    prepare: Sequence[tuple[str, ...]] = ()
-    spoil: Sequence[str] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
-    drop_kept: bool = False
-
-
-SCENARIOS = (
-    Scenario("fresh", install(1)),
-    Scenario(
-        "fetch",
-        ("install", "-r", "/usr/share/app/1/requirements.txt", PATH),
-        files={"/etc/pip.conf": "[global]\nindex-url = INDEX\n"},
-    ),
-    # The third generation: the first has to go.
-    Scenario("upgrade", install(3), (install(1), install(2))),
-    # Wheels, objects and generation are there: only the link and the state change.
-    Scenario("back", install(1), (install(1), install(2))),
-    Scenario("takeover", install(2), files={f"{PATH}/pyvenv.cfg": "", f"{PATH}/lib/x.py": "1"}),
-    Scenario("beside", install(2), (install(1, OTHER),)),
-    Scenario("remove", ("remove", PATH), (install(1), install(2))),
-    Scenario("remove-beside", ("remove", PATH), (install(1), install(1, OTHER))),
-    Scenario("rollback", ("rollback", PATH, "OTHER"), (install(1), install(2))),
-    Scenario("gc", ("gc",), (install(1), install(2)), drop_kept=True),
-    Scenario(
-        "repair",
-        ("repair", PATH),
-        (install(1),),
-        spoil=("lib/python3.*/site-packages/app/part.py", "pyvenv.cfg"),
-    ),
-)
-
-
-def prepare(scenario: Scenario, root: Path, index: str) -> None:
-    """What a scenario finds that is not made by calls: wheels, and files of its own.
-
-    ``INDEX`` in those is the address of an index that has the wheels of version 1.
-    """
-    for version in (1, 2, 3):
-        wheels(root, version)
-    for name, content in scenario.files.items():
-        file = root / name[1:]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content.replace("INDEX", index))
-
-
-def spoil(scenario: Scenario, root: Path) -> None:
-    """Damage files in place, as root's editor would: in the object they are linked from too."""
-    for pattern in scenario.spoil:
-        top = root / os.readlink(root / PATH[1:])[1:]
-        (found,) = top.glob(pattern)
-        with found.open("a") as file:
-            file.write("# damaged\n")
-    if scenario.drop_kept:
-        (state,) = (root / _HOME / "state").iterdir()
-        known = json.loads(state.read_text())
-        state.write_text(json.dumps({**known, "kept": [known["wanted"]]}))
-
-
-def words(scenario: Scenario, root: Path) -> tuple[str, ...]:
-    """The words of a scenario's call on a system that is prepared for it."""
-    if "OTHER" not in scenario.words:
-        return scenario.words
-    link = Path(os.readlink(root / PATH[1:]))
-    (other,) = set(os.listdir(root / str(link.parent)[1:])) - {link.name}
-    return tuple(other if word == "OTHER" else word for word in scenario.words)
-
-
-def named(name: str) -> Scenario:
-    """The scenario of a name."""
-    return next(scenario for scenario in SCENARIOS if scenario.name == name)

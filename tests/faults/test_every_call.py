@@ -16,10 +16,10 @@ import pytest
 from tests.faults import table
 from tests.faults.cases import ERRORS, SIGNALS, Case, Outcome
 from tests.faults.laboratories import Laboratories
-from tests.faults.systems import SCENARIOS
+from tests.faults.scenarios import MANY, SCENARIOS
 
 TORTURE = bool(os.environ.get("VENV_TORTURE"))
-NAMES = tuple(scenario.name for scenario in SCENARIOS)
+NAMES = tuple(scenario.name for scenario in (*SCENARIOS, *MANY))
 FAULTS = [(name, False) for name in SIGNALS]
 FAULTS += [(error, persistent) for error in ERRORS for persistent in (False, True)]
 
@@ -27,6 +27,10 @@ FAULTS += [(error, persistent) for error in ERRORS for persistent in (False, Tru
 EVERY_KILL = {"upgrade": 1, "remove": 1, "back": 1}
 OTHER_SIGNALS = 15
 ERRORS_EVERY = 60
+#: The same where a call is about several environments, or is dear for another reason.
+DEAR = {
+    scenario.name: {"KILL": 40, "INTERRUPT": 170, "EIO": 500, "ENOSPC": 500} for scenario in MANY
+}
 
 
 def step(scenario: str, fault: str) -> int:
@@ -34,9 +38,18 @@ def step(scenario: str, fault: str) -> int:
         return 10 if TORTURE else 70
     if TORTURE:
         return 1
+    if scenario in DEAR:
+        return DEAR[scenario][fault]
     if fault == "KILL":
         return EVERY_KILL.get(scenario, OTHER_SIGNALS)
     return OTHER_SIGNALS if fault in SIGNALS else ERRORS_EVERY
+
+
+def faults(scenario: str) -> Sequence[tuple[str, bool]]:
+    """The faults of a scenario; in the sample of a dear one, two errors stand for all."""
+    if TORTURE or scenario not in DEAR:
+        return FAULTS
+    return [*((name, False) for name in SIGNALS), ("EIO", False), ("ENOSPC", True)]
 
 
 def cases(scenario: str, fault: str, persistent: bool, calls: int) -> list[Case]:
@@ -55,7 +68,7 @@ def test_the_environment_is_old_or_new(laboratories: Laboratories, scenario: str
     named = ", ".join(f"{name} {count}" for name, count in changing.most_common())
     table.note(f"{scenario}: {changing.total()} calls that change files ({named})")
     failed = []
-    for fault, persistent in FAULTS:
+    for fault, persistent in faults(scenario):
         calls = changing.total() if fault in SIGNALS else len(own)
         chosen = cases(scenario, fault, persistent, calls)
         outcomes = list(laboratories.try_all(chosen))

@@ -15,9 +15,10 @@ import pytest
 
 from tests.faults import calls, table
 from tests.faults.laboratories import Laboratories
+from tests.faults.scenarios import SCENARIOS
 from tests.faults.strict_disk import StrictDisk
 from tests.faults.supervised import Call
-from tests.faults.systems import PATH, SCENARIOS
+from tests.faults.systems import PATH
 
 Tree = dict[str, tuple[str, str]]
 _STAGING = "usr/lib/rpm-venv/staging/"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import systems, table
+from tests.faults import scenarios, systems, table
 from tests.faults.laboratories import Laboratories
 from tests.faults.surroundings import Surroundings
 from tests.faults.systems import PATH, Snapshot, install
@@ -26,11 +26,6 @@ def root(laboratories: Laboratories, request: pytest.FixtureRequest) -> Path:
     path = laboratories.top / "surroundings" / name
     path.parent.mkdir(exist_ok=True)
     return path
-
-
-def without_links(snapshot: Snapshot) -> Snapshot:
-    """A snapshot without the counts of hardlinks: a layer above another does not keep them."""
-    return {name: entry[:3] + entry[4:] for name, entry in snapshot.items()}
 
 
 def tried(what: str) -> None:
@@ -94,7 +89,7 @@ def test_the_path_is_on_another_filesystem(
     (root / "opt.there").rmdir()
     here = Surroundings(laboratories.command, root, 'mount "$IMAGE" "$ROOT/opt"', variables)
     before = laboratories.template(scenario, "before")
-    done = here.call(*systems.words(systems.named(scenario), before))
+    done = here.call(*scenarios.words(scenarios.named(scenario), before))
     assert done.returncode == 0, done.stderr
     found = dict(here.snapshot())
     del found["opt/lost+found"]
@@ -112,7 +107,7 @@ def _without_parents(snapshot: Snapshot) -> Snapshot:
     return {name: entry for name, entry in snapshot.items() if not name.endswith(".json")}
 
 
-@pytest.mark.parametrize("scenario", [each.name for each in systems.SCENARIOS])
+@pytest.mark.parametrize("scenario", [each.name for each in scenarios.SCENARIOS])
 def test_everything_before_is_in_a_lower_layer(
     laboratories: Laboratories, root: Path, scenario: str
 ) -> None:
@@ -124,10 +119,12 @@ def test_everything_before_is_in_a_lower_layer(
     variables = {"LOWER": str(lower), "UPPER": f"{above}/upper", "WORK": f"{above}/work"}
     here = Surroundings(laboratories.command, root, OVERLAY, variables)
     for again in (False, True):
-        done = here.call(*systems.words(systems.named(scenario), lower))
+        done = here.call(*scenarios.words(scenarios.named(scenario), lower))
         assert done.returncode == 0, (again, done.stderr)
     wanted = systems.snapshot(laboratories.template(scenario, "after"))
-    assert not systems.difference(without_links(wanted), without_links(here.snapshot()))
+    # A layer above another does not keep hardlinks.
+    found = systems.without_links(here.snapshot())
+    assert not systems.difference(systems.without_links(wanted), found)
     tried(f"in an overlay, {scenario}")
 
 
@@ -138,7 +135,7 @@ def test_the_umask_has_no_say(
 ) -> None:
     systems.copy(laboratories.template(scenario, "before"), root)
     here = Surroundings(laboratories.command, root, f"umask {umask:o}")
-    assert here.call(*systems.named(scenario).words).returncode == 0
+    assert here.call(*scenarios.named(scenario).words).returncode == 0
     wanted = systems.snapshot(laboratories.template(scenario, "after"))
     assert not systems.difference(wanted, systems.snapshot(root))
     tried(f"umask {umask:03o}, {scenario}")
@@ -186,7 +183,7 @@ def test_a_full_disk(laboratories: Laboratories, root: Path, scenario: str) -> N
     assert filling.call("list").returncode == 0
     full = Surroundings(laboratories.command, root, FULL, variables)
     old = full.live()
-    words = systems.words(systems.named(scenario), laboratories.template(scenario, "before"))
+    words = scenarios.words(scenarios.named(scenario), laboratories.template(scenario, "before"))
     done = full.call(*words)
     if scenario in ("remove", "gc"):  # these free space, and need none
         assert done.returncode == 0, done.stderr
@@ -199,5 +196,7 @@ def test_a_full_disk(laboratories: Laboratories, root: Path, scenario: str) -> N
     again = roomy.call(*words)
     assert again.returncode == 0, again.stderr
     wanted = systems.snapshot(laboratories.template(scenario, "after"))
-    assert not systems.difference(without_links(wanted), without_links(roomy.snapshot()))
+    assert not systems.difference(
+        systems.without_links(wanted), systems.without_links(roomy.snapshot())
+    )
     tried(f"full disk, {scenario}")

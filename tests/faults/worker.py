@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults import supervised, systems
+from tests.faults import scenarios, supervised, systems
 from tests.faults.cases import Case, Laboratory, Outcome, keep_to_one_cpu
 
 
@@ -73,7 +73,7 @@ def load(top: Path, scratch: Path) -> None:
     for scenario in ("fresh", "remove", "repair"):
         systems.copy(top / "templates" / scenario / "before", root)
         with contextlib.redirect_stdout(io.StringIO()):
-            code = forked(root, systems.named(scenario).words)()
+            code = forked(root, scenarios.named(scenario).words)()
         if code != 0:
             raise SystemExit(f"{scenario} fails undisturbed")
         shutil.rmtree(root)
