@@ -2,7 +2,7 @@
 # Both install what they need on Debian 12 or Fedora, and say what needs root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup root check test torture unit pythons rpms demo clean
+.PHONY: help setup root check test torture bench unit pythons rpms demo clean
 
 PYTHON ?= /usr/bin/python3
 BIN := build/venv/bin
@@ -11,6 +11,7 @@ help:
 	@echo "make demo     build everything; two applications on a throw-away RPM host (root)"
 	@echo "make test     every test (root)"
 	@echo "make torture  a fault at every call, every hostile input, real packages (root; long)"
+	@echo "make bench    how fast it is, beside uv and pip (root; quiet machine; SETS=\"ten zuul\" RUNS=3)"
 	@echo "make check    ruff and mypy"
 	@echo "make unit     the tests that need no root"
 	@echo "make rpms     the RPMs, in dist/"
@@ -48,6 +49,9 @@ test: root check pythons rpms
 
 torture: root $(BIN)/pytest
 	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile tests/generators/test_passes.py
+
+bench: root $(BIN)/pytest
+	$(BIN)/python -m tests.bench --runs $(or $(RUNS),3) $(if $(DOCUMENT),--document) $(SETS)
 
 demo: root rpms
 	$(BIN)/python examples/demo.py

@@ -1,0 +1,86 @@
+"""``make bench``: how fast we are, against whom, and which goals that meets.
+
+    python -m tests.bench [--runs N] [--document] [SET …]
+
+As root, on a quiet machine. Sets are fetched from the index once. Writes
+build/bench/result.json and result.svg; with --document also what docs/performance.md shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tests.bench import goals, others, sets, show
+from tests.bench.works import Costs, Works
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--runs", type=int, default=3, metavar="N")
+    parser.add_argument("--document", action="store_true", help="write docs/performance.*")
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(sets.NAMES)}")
+    args = parser.parse_args()
+    unknown = set(args.sets) - set(sets.NAMES)
+    if unknown or args.runs < 1:
+        parser.error(f"no such set: {', '.join(sorted(unknown))}" if unknown else "runs: 1 or more")
+    if os.geteuid() != 0:
+        parser.error("this needs root: as another user nothing would be confined as on a target")
+    measured: dict[str, Costs] = {}
+    verdicts: dict[str, list[goals.Verdict]] = {}
+    disks: dict[str, float] = {}
+    for name in args.sets or sets.NAMES:
+        measured[name], disks[name] = _measure(name, args.runs)
+        verdicts[name] = goals.verdicts(measured[name], disks[name])
+        print("\n".join(show.lines(name, measured[name], verdicts[name])), flush=True)
+    _write(measured, verdicts, document=args.document)
+    return 0 if all(goal.met for each in verdicts.values() for goal in each) else 3
+
+
+def _measure(name: str, runs: int) -> tuple[Costs, float]:
+    wheels = sets.prepared(name)
+    scratch = sets.PLACE / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        works = Works(wheels, scratch)
+        for number in range(runs):
+            works.round(number)
+        return works.costs, works.disk()
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _write(
+    measured: dict[str, Costs], verdicts: dict[str, list[goals.Verdict]], *, document: bool
+) -> None:
+    result = {
+        "versions": others.versions(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "sets": {
+            name: {
+                "costs": [
+                    {"work": work, "contender": who, "rounds": list(map(dataclasses.asdict, costs))}
+                    for (work, who), costs in each.items()
+                ],
+                "goals": [{**dataclasses.asdict(goal), "met": goal.met} for goal in verdicts[name]],
+            }
+            for name, each in measured.items()
+        },
+    }
+    (sets.PLACE / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    (sets.PLACE / "result.svg").write_text(show.plot(measured))
+    if document:
+        performance = sets.TREE / "docs" / "performance.md"
+        text = performance.read_text()
+        performance.write_text(show.with_table(text, show.table(measured, verdicts)))
+        Path(performance.with_suffix(".svg")).write_text(show.plot(measured))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

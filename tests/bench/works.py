@@ -1,0 +1,130 @@
+"""The works that are measured on one set: all contenders do them in turn, round after round."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.bench import ours
+from tests.bench.measured import Cost, cost
+from tests.bench.others import Commands, Pip, SystemPip, Uv, newest_pip
+from tests.bench.ours import PATH, SECOND, Runtime, install
+from tests.bench.sets import Set
+
+#: (work, contender) → what it cost, once a round.
+Costs = dict[tuple[str, str], list[Cost]]
+
+#: Reads and hashes what is in a generation, in one process: what ``verify`` cannot do without.
+_HASH = """
+import hashlib, os, sys
+for directory, _, names in os.walk(sys.argv[1]):
+    for name in names:
+        descriptor = os.open(os.path.join(directory, name), os.O_RDONLY)
+        digest = hashlib.sha256()
+        while chunk := os.read(descriptor, 1 << 20):
+            digest.update(chunk)
+        os.close(descriptor)
+"""
+
+
+class Works:
+    """One set, the contenders, and a directory in which they work."""
+
+    def __init__(self, wheels: Set, scratch: Path) -> None:
+        self._set = wheels
+        self._scratch = scratch
+        self.costs: Costs = defaultdict(list)
+        self._runtime = Runtime(scratch / "runtime")
+        self._unconfined = Runtime(scratch / "unconfined", confined=False)
+        self._packaged = {
+            "store": ours.declared(self._runtime, scratch / "packaged-store", wheels, "store"),
+        }
+        self._pips: dict[str, Pip | SystemPip] = {"pip 26": newest_pip(), "pip 23": SystemPip()}
+
+    def round(self, number: int) -> None:
+        """All works once; who is first changes from round to round."""
+        place = self._scratch / f"round-{number}"
+        place.mkdir()
+        roads: list[Callable[[Path], None]] = [self._ours, self._uv, self._pip]
+        for road in roads[number % 3 :] + roads[: number % 3]:
+            road(place)
+        shutil.rmtree(place)
+
+    def disk(self) -> float:
+        """The room that ten identical environments take, in that of one."""
+        root = ours.system(self._scratch / "ten", self._set)
+        used = []
+        for number in range(10):
+            cost(self._runtime.command(root, *install(f"/opt/app{number}/penv")), settle=False)
+            used.append(_blocks(root / "usr/lib/rpm-venv"))
+        shutil.rmtree(root)
+        return used[-1] / used[0]
+
+    def _note(self, work: str, contender: str, *commands: Sequence[str]) -> None:
+        self.costs[work, contender].append(cost(*commands))
+
+    def _ours(self, place: Path) -> None:
+        without = ours.system(place / "without", self._set)
+        self._note("cold", "ours, unconfined", self._unconfined.command(without, *install()))
+        shutil.rmtree(without)
+        root = ours.system(place / "ours", self._set)
+
+        def run(work: str, *words: str) -> None:
+            self._note(work, "ours", self._runtime.command(root, *words))
+
+        run("cold", *install())
+        run("nothing to do", *install())
+        run("second", *install(SECOND))
+        run("verify", "verify", PATH)
+        (live,) = (root / "usr/lib/rpm-venv/envs/opt-app1-penv").iterdir()
+        self._note("verify", "hashing", [sys.executable, "-ISc", _HASH, str(live)])
+        run("one changed", *install(PATH, "changed.txt"))
+        cost(self._runtime.command(root, "remove", SECOND), settle=False)
+        run("remove", "remove", PATH)
+        shutil.rmtree(root)
+        for level, packaged in self._packaged.items():
+            command = self._runtime.command(packaged, "install", PATH)
+            self._note(f"packaged: {level}", "ours", command)
+            ours.emptied(packaged)
+
+    def _uv(self, place: Path) -> None:
+        for contender, byte_code in (("uv with byte code", True), ("uv", False)):
+            uv = Uv(place / "uv-cache", byte_code)
+            first, second = place / "uv-first", place / "uv-second"
+            self._environment("cold", contender, uv.install, first)
+            self._environment("second", contender, uv.install, second)
+            again = uv.update(self._set, self._set.lock, first)
+            self._note("nothing to do", contender, *again)
+            changed = uv.update(self._set, self._set.changed, first)
+            self._note("one changed", contender, *changed)
+            for directory in (first, second, uv.cache):
+                shutil.rmtree(directory)
+
+    def _pip(self, place: Path) -> None:
+        for contender, pip in self._pips.items():
+            into = place / contender.replace(" ", "")
+            self._environment("cold", contender, pip.install, into)
+            if isinstance(pip, Pip):
+                changed = pip.update(self._set, self._set.changed, into)
+                self._note("one changed", contender, *changed)
+                self._note("remove", "rm -rf", ["rm", "-rf", str(into)])
+            shutil.rmtree(into, ignore_errors=True)
+
+    def _environment(
+        self,
+        work: str,
+        contender: str,
+        commands: Callable[[Set, Path, Path], Commands],
+        into: Path,
+    ) -> None:
+        self._note(work, contender, *commands(self._set, self._set.lock, into))
+
+
+def _blocks(directory: Path) -> int:
+    """Kilobytes on the disk, each file once."""
+    argv = ["du", "-sk", str(directory)]
+    return int(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()[0])
