@@ -70,10 +70,10 @@ def verdicts(measured: Measured, disk: float | None) -> list[Verdict]:
         if ours and other:
             # Both were measured in the same round: the middle of the rounds' ratios.
             ratios = [mine.seconds / its.seconds for mine, its in zip(ours, other)]
-            cpu = [mine.cpu / its.cpu for mine, its in zip(ours, other)]
+            of_cpu = [mine.cpu / its.cpu for mine, its in zip(ours, other)]
             words = f"{goal.work} / {goal.against[1]}"
             ratio = statistics.median(ratios)
-            found.append(Verdict(words, ratio, goal.most, statistics.median(cpu)))
+            found.append(Verdict(words, ratio, goal.most, statistics.median(of_cpu)))
     nothing = measured.get(("nothing to do", "ours"))
     if nothing:
         cpu = statistics.median(cost.cpu for cost in nothing)

@@ -29,8 +29,8 @@ def lines(name: str, measured: Measured, goals: Sequence[Verdict]) -> list[str]:
                 )
     for goal in goals:
         word = "met" if goal.met else "MISSED"
-        cpu = "" if goal.cpu is None else f" (of CPU: {goal.cpu:.3f})"
-        said.append(f"  {goal.goal:<36} {goal.found:8.3f}{cpu}  at most {goal.most:g}: {word}")
+        also = "" if goal.cpu is None else f" (of CPU: {goal.cpu:.3f})"
+        said.append(f"  {goal.goal:<36} {goal.found:8.3f}{also}  at most {goal.most:g}: {word}")
     return said
 
 
