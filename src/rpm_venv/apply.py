@@ -172,6 +172,10 @@ def _unlink(context: Context, step: plan.Unlink) -> tuple[str, ...]:
 
 def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str, ...]:
     generations.drop(context.layout, step.path, step.names)
+    if step.names:
+        from rpm_venv import log  # as in _tell
+
+        log.dropped(context.layout, f"from {step.path}: generation {', '.join(step.names)}")
     return ()
 
 
@@ -194,7 +198,12 @@ def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
             if generation is None:
                 return (f"{path}: generation {name} cannot be read; no object was dropped",)
             referred.update(generation.objects)
-    store.drop(layout, set(store.ids(layout)) - referred)
+    gone = set(store.ids(layout)) - referred
+    store.drop(layout, gone)
+    if gone:
+        from rpm_venv import log  # as in _tell
+
+        log.dropped(layout, f"from the store: {len(gone)} objects")
     return ()
 
 
@@ -213,11 +222,17 @@ def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:
 
 
 def _tell(context: Context, step: plan.Tell) -> tuple[str, ...]:
+    said: tuple[str, ...] = ()
     try:
-        history.tell(context.layout, step.event, once=step.once)
+        is_new = history.tell(context.layout, step.event, once=step.once)
     except OSError as error:  # what is told of is done
-        return (f"warning: the history could not be written: {error}",)
-    return ()
+        is_new = True
+        said = (f"warning: the history could not be written: {error}",)
+    if is_new:
+        from rpm_venv import log  # most calls find that all is as it should be
+
+        log.tell(context.layout, step.event)
+    return said
 
 
 def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:

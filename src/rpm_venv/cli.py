@@ -45,6 +45,9 @@ VERBS = {
     "advisories": "make the database of 'audit' from downloaded records (for rpmbuild)",
 }
 
+#: The verbs that change a system: what they say is in its log as well.
+WRITING = frozenset({"install", "remove", "repair", "sync", "rollback", "gc"})
+
 
 class Verb(Protocol):
     """What a module in ``rpm_venv.verbs`` offers."""
@@ -126,7 +129,22 @@ def call(argv: Sequence[str]) -> Report:
     args = _parser().parse_args(argv)
     verb: Any = importlib.import_module(f"rpm_venv.verbs.{args.verb}")
     verb_args = _verb_parser(args.verb, verb).parse_args(args.arguments)
-    return verb.run(_context(args.root), verb_args)  # type: ignore[no-any-return]
+    context = _context(args.root)
+    try:
+        report: Report = verb.run(context, verb_args)
+    except BaseException as error:
+        _log(context, args.verb, _lines(error), failed=True)
+        raise
+    _log(context, args.verb, report.talk, failed=report.exit_code == FAILED)
+    return report
+
+
+def _log(context: Context, verb: str, lines: Sequence[str], *, failed: bool) -> None:
+    """Have the log hold what a verb that writes says; it has what was done already."""
+    if lines and verb in WRITING:
+        from rpm_venv import log  # most calls have nothing to say
+
+        log.say(context.layout, verb, lines, failed=failed)
 
 
 def _wants_json(argv: Sequence[str]) -> bool:
@@ -147,19 +165,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _emit(call(arguments), _wants_json(arguments))
-    except VenvError as error:
-        for line in error.lines():
-            _say(line)
-        return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except OSError as error:
-        _say(f"{error}; the environment is as it was")
-        return FAILED
-    except RecursionError:  # directories that somebody made a thousand deep
-        _say("something is nested too deeply; the environment is as it was")
-        return FAILED
-    except KeyboardInterrupt:
-        _say("interrupted; run the same command again")
-        return FAILED
+    except (VenvError, OSError, RecursionError, KeyboardInterrupt) as error:
+        for line in _lines(error):
+            _say(line)
+        return error.exit_code if isinstance(error, VenvError) else FAILED
+
+
+def _lines(error: BaseException) -> list[str]:
+    """What there is to say of a verb that did not get to its end."""
+    if isinstance(error, VenvError):
+        return error.lines()
+    if isinstance(error, KeyboardInterrupt):
+        return ["interrupted; run the same command again"]
+    if isinstance(error, RecursionError):  # directories that somebody made a thousand deep
+        return ["something is nested too deeply; the environment is as it was"]
+    if isinstance(error, OSError):
+        return [f"{error}; the environment is as it was"]
+    return [f"unexpected: {type(error).__name__}: {error}"]

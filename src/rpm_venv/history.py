@@ -50,14 +50,14 @@ def last(layout: Layout, path: str) -> Event | None:
     return None
 
 
-def tell(layout: Layout, event: Event, *, once: bool = False) -> None:
+def tell(layout: Layout, event: Event, *, once: bool = False) -> bool:
     """Add an event, durably; ``OSError``. The caller is the only one that writes.
 
-    With ``once``, not where the newest event of the environment says the same.
+    With ``once``, not where the newest event of the environment says the same: False then.
     """
     event = replace(event, reason=event.reason[:_MAX_REASON])
     if once and event.says_what(last(layout, event.path)):
-        return
+        return False
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     line = json.dumps({"time": now, **asdict(event)}, separators=(",", ":")).encode() + b"\n"
     is_new = not layout.history.exists()
@@ -74,6 +74,7 @@ def tell(layout: Layout, event: Event, *, once: bool = False) -> None:
         files.fsync_dir(layout.home)
     if size + len(line) > MAX_SIZE:
         _shorten(layout)
+    return True
 
 
 def _shorten(layout: Layout) -> None:

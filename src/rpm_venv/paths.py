@@ -142,6 +142,16 @@ class Layout:
         return self.home / "history"
 
     @property
+    def log(self) -> Path:
+        """The log where there is no journal; its predecessor has ``.1`` behind the name."""
+        return self.real("/var/log/rpm-venv.log")
+
+    @property
+    def journal(self) -> Path:
+        """The socket of systemd-journald (its documented "native" protocol)."""
+        return self.real("/run/systemd/journal/socket")
+
+    @property
     def config(self) -> Path:
         return self.real(CONFIG)
 

@@ -57,7 +57,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         try:
             with apply.exclusive(layout):
                 done[path], said = _sync(context, path, args.trigger)
-            talk.extend(said)
+            talk.extend(line if path in line else f"{path}: {line}" for line in said)
             if args.trigger in _ALL and _unfollowed(layout, path, lines, talk):
                 failed.append(path)
         except (VenvError, OSError) as error:
