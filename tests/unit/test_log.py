@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from rpm_venv import cli, log
 from rpm_venv.events import Event
 from rpm_venv.paths import Layout
-
 from tests.unit import environments
 
 PATH = "/opt/app1/penv"
