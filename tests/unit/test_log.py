@@ -1,4 +1,4 @@
-"""The log: the journal or a bounded file, one line a text, and never a reason to fail or to wait."""
+"""The log: journal or bounded file, one line a text, and never a reason to fail or to wait."""
 
 from __future__ import annotations
 
