@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.faults import scenarios, supervised, systems
+from tests.faults import calls, durable, scenarios, supervised, systems
 from tests.faults.supervised import INTERRUPT, KILL, LET, Call, Decide, Run
 from tests.faults.systems import Live, Snapshot
 
@@ -104,15 +104,39 @@ class Laboratory:
         """The verb undisturbed."""
         return self._run(scenario, self._fresh(scenario), lambda call: LET, reading=True)
 
-    def record(self, scenario: str) -> list[dict[str, object]]:
-        """The calls of a verb that change files, with paths relative to the system's root."""
+    def record(self, scenario: str, *, in_layers: bool) -> list[dict[str, object]]:
+        """The calls of a verb that change files, with paths relative to the system's root.
+
+        Those that make something durable have a place in the source. ``in_layers`` is whether all
+        directories are those of an overlay's lower layer, which no call can rename.
+        """
         root = self._fresh(scenario)
-        run = self._run(scenario, root, lambda call: LET)
-        return [
-            {**asdict(call), "paths": [os.path.relpath(path, root) for path in call.paths]}
-            for call in run.calls
-            if call.own and call.paths and not call.paths[0].startswith("/memfd:")
+        lines = self.scratch / "lines"
+        before = self.templates / scenario / "before"
+        command = self.command(root, systems.words(systems.named(scenario), before))
+        traced = durable.traced(command, lines)
+        there = {str(path) for path in root.rglob("*") if path.is_dir() and not path.is_symlink()}
+
+        def fails(call: Call) -> bool:
+            return in_layers and call.name.startswith("rename") and call.paths[0] in there
+
+        def decide(call: Call) -> int:
+            return errno.EXDEV if fails(call) else LET
+
+        run = supervised.run(traced, root, decide, say=self.scratch / "said")
+        own = [call for call in run.calls if call.own and call.paths and not fails(call)]
+        own = [call for call in own if not call.paths[0].startswith("/memfd:")]
+        places = iter([tuple(line.split()) for line in lines.read_text().splitlines()])
+        recording = [
+            {
+                **asdict(call),
+                "paths": [os.path.relpath(path, root) for path in call.paths],
+                "lines": next(places) if call.name in calls.DURABLE else (),
+            }
+            for call in own
         ]
+        assert not list(places), "something was made durable, and no call was seen"
+        return recording
 
     def try_(self, case: Case) -> Outcome:
         """Try a case and look at everything that must hold."""

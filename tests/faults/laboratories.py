@@ -138,10 +138,16 @@ class Laboratories:
         answer = self._ask({"trace": scenario, "started": started})
         return [(name, own, changes) for name, own, changes in answer]
 
-    def record(self, scenario: str) -> list[Call]:
-        """The calls of a scenario's verb that change files, with paths relative to the root."""
-        calls = self._ask({"record": scenario})
-        return [Call(**{**call, "paths": tuple(call["paths"])}) for call in calls]
+    def record(self, scenario: str, *, in_layers: bool = False) -> list[Call]:
+        """The calls of a scenario's verb that change files, with paths relative to the root.
+
+        ``in_layers`` is whether all that is there is in the lower layer of an overlay.
+        """
+        calls = self._ask({"record": scenario, "in_layers": in_layers})
+        return [
+            Call(**{**call, "paths": tuple(call["paths"]), "lines": tuple(call["lines"])})
+            for call in calls
+        ]
 
     def template(self, scenario: str, when: str) -> Path:
         """A scenario's system ``before`` or ``after`` its verb."""

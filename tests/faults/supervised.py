@@ -38,7 +38,8 @@ class Call:
     """One call: its name, the files it is about, its flags where it has some.
 
     ``text`` is what a link is made to lead to. ``own`` tells whether it is made by the supervised
-    process itself, not by one that it started.
+    process itself, not by one that it started. ``lines`` is where in the source it is made, where
+    that was asked (``durable``).
     """
 
     name: str
@@ -46,6 +47,7 @@ class Call:
     flags: int = 0
     own: bool = True
     text: str = ""
+    lines: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:

@@ -33,7 +33,7 @@ def main(number: str, top: str) -> None:
     for line in sys.stdin:
         question = json.loads(line)
         if "record" in question:
-            answer: object = laboratory.record(question["record"])
+            answer: object = laboratory.record(question["record"], in_layers=question["in_layers"])
         elif "trace" in question:
             command = _started(Path(top)) if question["started"] else forked
             run = Laboratory(templates, scratch, command).trace(question["trace"])

@@ -126,7 +126,7 @@ def _move(made: Path, wanted: Path) -> None:
     """Rename a directory to its place, where another environment's is as good."""
     if not wanted.exists():
         files.make_directory(wanted.parent)
-        files.rename_durable(made, wanted)
+        files.move(made, wanted)
 
 
 def _declare(layout: Layout, shipment: Shipment) -> None:

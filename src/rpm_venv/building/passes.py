@@ -27,7 +27,7 @@ def set_aside(layout: Layout) -> None:
     for place in _UNTOUCHED:
         if os.path.lexists(layout.real(place)):
             files.make_directory(aside)
-            files.rename_durable(layout.real(place), aside / escape(str(place)))
+            files.move(layout.real(place), aside / escape(str(place)))
 
 
 def put_back(layout: Layout) -> None:
@@ -43,7 +43,7 @@ def put_back(layout: Layout) -> None:
                 subject=str(place),
             )
         files.make_directory(real.parent)
-        files.rename_durable(away, real)
+        files.move(away, real)
     files.remove_tree(aside)
 
 

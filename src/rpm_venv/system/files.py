@@ -163,16 +163,13 @@ def exchange(one: str, other: str) -> None:
         raise OSError(number, os.strerror(number), one, None, other)
 
 
-def rename_durable(source: Path, target: Path) -> None:
-    """Rename and make both directories durable. What is renamed must be durable already."""
+def move(source: Path, target: Path) -> None:
+    """Rename in one step; not durable: for buildroots."""
     os.rename(source, target)
-    fsync_dir(target.parent)
-    if source.parent != target.parent:
-        fsync_dir(source.parent)
 
 
 def link_atomic(path: Path, target: str) -> None:
-    """Make ``path`` a symbolic link to ``target`` by one rename, durably."""
+    """Make ``path`` a symbolic link to ``target`` by one rename; not durable: for buildroots."""
     with directory(path.parent) as parent:
         temporary = f".{path.name}.{_unguessable()}"
         os.symlink(target, temporary, dir_fd=parent)
@@ -181,7 +178,6 @@ def link_atomic(path: Path, target: str) -> None:
         except BaseException:
             os.unlink(temporary, dir_fd=parent)
             raise
-        os.fsync(parent)
 
 
 def retire(path: Path, into: Path, description: str) -> Path:

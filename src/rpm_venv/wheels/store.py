@@ -136,12 +136,14 @@ def filling(layout: Layout) -> Iterator[Path]:
 
 
 def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
-    """Give finished objects below ``made`` their names in the store; all of them durable first."""
+    """Give finished objects below ``made`` their names in the store; all of them durable first.
+
+    The names are durable with the generation that needs them, by its own syncfs.
+    """
     files.syncfs(made)
     drop(layout, object_ids)  # what is left of objects that were damaged or half dropped
     for name in object_ids:
         os.rename(made / name, layout.object(name))
-    files.fsync_dir(layout.store)
 
 
 def drop(layout: Layout, object_ids: Collection[str]) -> None:
