@@ -4,10 +4,10 @@
 set -eu
 
 debian="rpm dnf python3-pip createrepo-c elfutils rpmlint python3-rpm python3-venv python3-dev gcc make git strace unzip
-    xfsprogs btrfs-progs tcsh zsh fish ksh go-md2man groff-base"
+    xfsprogs btrfs-progs tcsh zsh fish ksh go-md2man groff-base faketime"
 fedora="rpm-build dnf createrepo_c elfutils rpmlint python3-rpm python3-devel python3-pip gcc make git strace
     unzip xfsprogs btrfs-progs util-linux tcsh zsh fish ksh
-    golang-github-cpuguy83-md2man groff-base"
+    golang-github-cpuguy83-md2man groff-base libfaketime"
 
 missing() {
     for package in "$@"; do

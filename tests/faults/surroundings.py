@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ class Surroundings:
     mounts: str
     variables: dict[str, str] = field(default_factory=dict)
 
-    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """One call of the command."""
-        return self._run(self.command(self.root, *words))
+    def call(self, *words: str, by: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """One call of the command; ``by`` are words before it, of a program that starts it."""
+        return self.run(*by, *self.command(self.root, *words))
 
     def snapshot(self) -> Snapshot:
         return _tuples(self._see("systems.snapshot(top)"))
@@ -44,11 +45,12 @@ class Surroundings:
             "import json, pathlib; from tests.faults import systems; "
             f"top = pathlib.Path(sys.argv[1]); print(json.dumps({expression}))"
         )
-        done = self._run(self.command.python(code, str(self.root)))
+        done = self.run(*self.command.python(code, str(self.root)))
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run any words there."""
         script = f'set -e; {self.mounts}\nexec "$@"'
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", script, "sh", *words],

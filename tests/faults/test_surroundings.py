@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -156,6 +157,33 @@ def test_times_have_no_say(laboratories: Laboratories, root: Path, years: int) -
     made = root / os.readlink(root / PATH[1:])[1:]
     times = {path.lstat().st_mtime for path in [made, *made.rglob("*")]}
     assert len(times) == 1
+
+
+def test_a_clock_that_is_ten_years_off(laboratories: Laboratories, root: Path) -> None:
+    """One call has a clock ten years behind, the next one ten years ahead, and so on."""
+    systems.copy(laboratories.template("upgrade", "before"), root)
+    old = systems.live(root)
+    here = Surroundings(laboratories.command, root, "")
+    words = install(3)
+    for years in (-10, 10, -10):
+        clock = ("faketime", "-f", f"{years:+}y")
+        then = time.gmtime(time.time() + years * 365.25 * 86400).tm_year
+        found = here.run(*clock, "date", "+%Y").stdout
+        assert int(found) == then, "the clock is not off"
+        done = here.call(*words, by=clock)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert here.call("verify", by=clock).returncode == 0
+        words = ("rollback", PATH) if words[0] == "install" else install(3)
+    wanted = systems.snapshot(laboratories.template("upgrade", "after"))
+    assert systems.live(root) != old
+    assert not systems.difference(wanted, systems.snapshot(root))
+    told = here.run(*laboratories.command(root, "--json", "history"))
+    events = json.loads(told.stdout)["events"][-3:]
+    assert [event["action"] for event in events] == ["install", "rollback", "install"]
+    assert [event["outcome"] for event in events] == ["done"] * 3
+    years_told = [int(event["time"][:4]) for event in events]
+    assert years_told[1] - years_told[0] == years_told[1] - years_told[2] == 20
+    tried("clock ten years off")
 
 
 #: As full as it gets, for root too: no block is left, and no inode.
