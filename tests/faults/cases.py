@@ -112,9 +112,7 @@ class Laboratory:
         """
         root = self._fresh(scenario)
         lines = self.scratch / "lines"
-        before = self.templates / scenario / "before"
-        command = self.command(root, systems.words(systems.named(scenario), before))
-        traced = durable.traced(command, lines)
+        traced = durable.traced(self._command(scenario, root), lines)
         there = {str(path) for path in root.rglob("*") if path.is_dir() and not path.is_symlink()}
 
         def fails(call: Call) -> bool:
@@ -175,6 +173,10 @@ class Laboratory:
         systems.copy(self.templates / scenario / "before", root)
         return root
 
+    def _command(self, scenario: str, root: Path) -> Callable[[], int]:
+        before = self.templates / scenario / "before"
+        return self.command(root, scenarios.words(scenarios.named(scenario), before))
+
     def _run(
         self,
         scenario: str,
@@ -184,8 +186,7 @@ class Laboratory:
         reading: bool = False,
         parallel: bool = False,
     ) -> Run:
-        before = self.templates / scenario / "before"
-        command = self.command(root, scenarios.words(scenarios.named(scenario), before))
+        command = self._command(scenario, root)
         say = self.scratch / "said"
         if parallel:
             return supervised.run(on_all_cpus(command), root, decide, say=say, reading=reading)
