@@ -76,6 +76,10 @@ def exclusive(layout: Layout) -> Iterator[None]:
             # A call was killed. It may have made or freed objects; what says so goes last.
             _drop_unreferred(layout)
             _clear_staging(layout)
+            from rpm_venv.trees import fapolicyd  # not where all is as it should be
+
+            with contextlib.suppress(OSError, VenvError):  # sync says it
+                fapolicyd.in_step(layout)
         yield
 
 
@@ -116,12 +120,19 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     context.progress(f"assembling {wanted.path} from {len(wanted.distributions)} wheels")
     into = layout.staging / wanted.name
     into.mkdir(mode=0o755)
-    from rpm_venv.trees import assemble  # not for a removal, nor for an install of what is there
+    # Not for a removal, nor for an install of what is there.
+    from rpm_venv.system import labels
+    from rpm_venv.trees import assemble, fapolicyd
 
     notes = assemble.complete(layout, step.declaration, wanted, step.interpreter, into)
+    place = generations.directory(layout, wanted.path, wanted.name)
+    said = labels.restore(layout, into, place)
     files.syncfs(into)
-    _put(into, generations.directory(layout, wanted.path, wanted.name), layout.root)
-    return tuple(f"{wanted.path}: {note}" for note in notes)
+    if fapolicyd.is_there(layout):
+        manifest = generations.manifest_in(into, wanted.path, wanted.name)
+        said += fapolicyd.trust_generation(layout, wanted.path, wanted.name, manifest)
+    _put(into, place, layout.root)
+    return (*(f"{wanted.path}: {note}" for note in notes), *said)
 
 
 def _put(made: Path, place: Path, root: Path) -> None:
@@ -160,9 +171,12 @@ def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
 
 
 def _switch(context: Context, step: plan.Switch) -> tuple[str, ...]:
+    from rpm_venv.trees import fapolicyd  # as in _make_generation
+
+    said = fapolicyd.know(context.layout, step.path, step.generation)
     generations.make_parents(context.layout, step.path)
     aside = generations.switch(context.layout, step.path, step.generation)
-    return (f"warning: {step.path} saved as {aside}",) if aside else ()
+    return (*said, *([f"warning: {step.path} saved as {aside}"] if aside else []))
 
 
 def _unlink(context: Context, step: plan.Unlink) -> tuple[str, ...]:
@@ -172,39 +186,46 @@ def _unlink(context: Context, step: plan.Unlink) -> tuple[str, ...]:
 
 def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str, ...]:
     generations.drop(context.layout, step.path, step.names)
-    if step.names:
-        from rpm_venv import log  # as in _tell
+    if not step.names:
+        return ()
+    from rpm_venv import log  # as in _tell
+    from rpm_venv.trees import fapolicyd
 
-        log.dropped(context.layout, f"from {step.path}: generation {', '.join(step.names)}")
-    return ()
+    log.dropped(context.layout, f"from {step.path}: generation {', '.join(step.names)}")
+    return fapolicyd.forget(context.layout, step.path, step.names)
 
 
 def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
     del step
-    said = _drop_unreferred(context.layout)
+    unread, said = _drop_unreferred(context.layout)
     for retired in context.layout.staging.glob("drop-*"):
         files.remove_tree(retired)
-    if said:  # the next call finds something in the staging directory, and tries again
+    if unread:  # the next call finds something in the staging directory, and tries again
         files.new_directory(context.layout.staging, "unswept")
-    return said
+    return (*unread, *said)
 
 
-def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
-    """Drop the objects that no generation refers to; none at all while one cannot be read."""
+def _drop_unreferred(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Drop the objects that no generation refers to; none at all while one cannot be read.
+
+    That one is named first; then what else there is to say.
+    """
     referred: set[str] = set()
     for path in generations.environments(layout):
         for name in set(generations.names(layout, path)) - _packaged(layout, path):
             generation = generations.read(layout, path, name)
             if generation is None:
-                return (f"{path}: generation {name} cannot be read; no object was dropped",)
+                return (f"{path}: generation {name} cannot be read; no object was dropped",), ()
             referred.update(generation.objects)
     gone = set(store.ids(layout)) - referred
     store.drop(layout, gone)
-    if gone:
-        from rpm_venv import log  # as in _tell
+    if not gone:
+        return (), ()
+    from rpm_venv import log  # as in _tell
+    from rpm_venv.trees import fapolicyd
 
-        log.dropped(layout, f"from the store: {len(gone)} objects")
-    return ()
+    log.dropped(layout, f"from the store: {len(gone)} objects")
+    return (), fapolicyd.forget_objects(layout, gone)
 
 
 def _packaged(layout: Layout, path: str) -> set[str]:

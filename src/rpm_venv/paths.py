@@ -152,6 +152,16 @@ class Layout:
         return self.real("/run/systemd/journal/socket")
 
     @property
+    def trust_files(self) -> Path:
+        """Where fapolicyd has files of trust; there where fapolicyd is installed."""
+        return self.real("/etc/fapolicyd/trust.d")
+
+    @property
+    def fapolicyd(self) -> Path:
+        """The pipe that a running fapolicyd listens to."""
+        return self.real("/run/fapolicyd/fapolicyd.fifo")
+
+    @property
     def config(self) -> Path:
         return self.real(CONFIG)
 

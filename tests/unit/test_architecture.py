@@ -26,9 +26,9 @@ ROWS = (
     (
         "edges",
         "system.amendments system.configuration system.declared system.files system.interpreter "
-        "system.rpmdb system.run_as system.sandbox system.sealed",
+        "system.programs system.rpmdb system.run_as system.sandbox system.sealed",
     ),
-    ("sharing", "system.sharing system.copying"),
+    ("sharing", "system.sharing system.copying system.labels"),
     ("locks", "locks.requirements locks.pylock locks.lock"),
     (
         "knowledge",
@@ -51,6 +51,7 @@ ROWS = (
 
 #: Which modules may do what. Everything else is a pure function of its arguments.
 RUNS_PROGRAMS = {
+    "system.programs",
     "system.interpreter",
     "system.rpmdb",
     "system.sandbox",
@@ -66,6 +67,8 @@ WRITES = {
     "system.copying",
     "system.files",
     "system.sharing",
+    "system.labels",
+    "trees.fapolicyd",
     "wheels.store",
     "wheels.batch",
     "trees.assemble",

@@ -51,9 +51,13 @@ def read(layout: Layout, path: str, generation: str) -> Generation | None:
 
 def manifest(layout: Layout, path: str, generation: str) -> Manifest:
     """A generation's manifest; ``VenvError`` when it is missing or damaged."""
-    file = directory(layout, path, generation) / ABOUT / "manifest"
+    return manifest_in(directory(layout, path, generation), path, generation)
+
+
+def manifest_in(tree: Path, path: str, generation: str) -> Manifest:
+    """The manifest of a generation that is in the directory ``tree``, before it gets its name."""
     try:
-        return Manifest.loads(reading.content(file, follow=False))
+        return Manifest.loads(reading.content(tree / ABOUT / "manifest", follow=False))
     except (OSError, ValueError) as error:
         raise VenvError(
             f"the manifest of generation {generation} cannot be read: {error}",

@@ -51,7 +51,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     lines = survey.amendments(layout)
     asked = _asked(layout, there, lines, args.trigger)
     done: dict[str, str] = {}
-    talk = list(_wrong(lines)) if args.trigger in _ALL else []
+    talk = [*_wrong(lines), *_trusted(layout)] if args.trigger in _ALL else []
     failed: list[str] = []
     for path in sorted(asked):
         try:
@@ -122,6 +122,19 @@ def _interpreter(layout: Layout, python: str) -> tuple[str, str] | None:
     except VenvError:
         return None
     return there.path, there.tag
+
+
+def _trusted(layout: Layout) -> tuple[str, ...]:
+    """See that fapolicyd, which may be new, trusts what is there; what there is to say of it."""
+    if not layout.trust_files.is_dir():
+        return ()
+    from rpm_venv.trees import fapolicyd  # most systems have none
+
+    try:
+        with apply.exclusive(layout):
+            return fapolicyd.in_step(layout)
+    except (VenvError, OSError) as error:
+        return (error.line() if isinstance(error, VenvError) else f"warning: {error}",)
 
 
 def _wrong(lines: Amendments) -> Iterator[str]:

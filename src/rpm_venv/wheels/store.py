@@ -140,6 +140,9 @@ def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
 
     The names are durable with the generation that needs them, by its own syncfs.
     """
+    from rpm_venv.system import labels  # most calls put nothing into the store
+
+    labels.restore(layout, made, layout.store)
     files.syncfs(made)
     drop(layout, object_ids)  # what is left of objects that were damaged or half dropped
     for name in object_ids:
