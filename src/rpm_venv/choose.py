@@ -70,7 +70,7 @@ def _amended(
     own = {entry.name for entry in entries}
     fetched: dict[Entry, tuple[Found, ...]] = {}
     refuse_broken(lines.broken_for(path, own, wish.followed))
-    places = (*administrator.wheels(layout), *declaration.wheels)
+    places = (*administrator.wheels(layout, path), *declaration.wheels)
     while True:
         amended = amendments.amend(entries, lines, path, markers, refused)
         theirs = [entry for entry in amended.entries if entry.name in amended.applied]

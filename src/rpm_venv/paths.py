@@ -18,6 +18,9 @@ CONFIG = PurePosixPath("/etc/rpm-venv.conf")
 #: The administrator's overrides, extras, and wheels for them.
 AMENDMENTS = PurePosixPath("/etc/rpm-venv")
 
+#: The extras that packages bring for environments of others: a directory for each, by its name.
+EXTRAS = SHARE / "extras.d"
+
 #: Characters an environment's path may have: what survives rpm's file lists, shebang lines, shell
 #: scriptlets and dependency strings without quoting.
 _PATH = re.compile(r"/[A-Za-z0-9._+@-]+(/[A-Za-z0-9._+@-]+)+")
@@ -84,6 +87,12 @@ def environment_named(name: str) -> str:
 def declared_at(path: str) -> PurePosixPath:
     """The directory in which a package ships its declaration of the environment at ``path``."""
     return SHARE / escape(path)
+
+
+def extended_by(file: str) -> str:
+    """The environment that a file below ``EXTRAS`` is for, by its target path; "" for none."""
+    name, _, inside = file.removeprefix(f"{EXTRAS}/").partition("/")
+    return environment_named(name) if file.startswith(f"{EXTRAS}/") and inside else ""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,19 @@ def test_two_lines_give_provides_requires_and_conflicts(build: Build) -> None:
     assert built.query("--conflicts") == [f"venv({PATH})"]
 
 
+def test_extras_for_another_packages_environment(build: Build) -> None:
+    place = "/usr/share/rpm-venv/extras.d/opt-other-penv"
+    install = f"install -D -m 0644 -t %{{buildroot}}{place} %{{_sourcedir}}/plugin.txt"
+    sections = {"%install": install, "%post": "", "%postun": "", "%files": place}
+    built = build(spec(sections), {"plugin.txt": make_lock([make_wheel("plugin", "1.5")])})
+    assert built.code == 0, built.output
+    assert built.query("--provides") == ["bundled(python3dist(plugin)) = 1.5"]
+    assert set(built.query("--requires")) == {*SHELL, RUNTIME, "venv(/opt/other/penv)"}
+    refused = build(spec(sections), {"plugin.txt": "plugin>=1\n"})
+    assert refused.code != 0
+    assert "plugin.txt" in refused.output
+
+
 def test_entries_whose_marker_does_not_hold_are_not_bundled(build: Build) -> None:
     here, there = make_wheel("here"), make_wheel("there")
     elsewhere = there.requirement('sys_platform == "win32"')

@@ -276,9 +276,16 @@ def test_files_are_read_in_order_and_nothing_else(layout: Layout) -> None:
     assert administrator.read(Layout(layout.root / "nowhere")) == ()
 
 
+PLACES = ["etc/rpm-venv/overrides.d", "usr/share/rpm-venv/extras.d/opt-app1-penv"]
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("mode", [0o666, 0o664, 0o602])
-def test_a_file_that_others_may_write_to_is_not_believed(layout: Layout, mode: int) -> None:
-    file = layout.root / "etc/rpm-venv/overrides.d/x.txt"
+def test_a_file_that_others_may_write_to_is_not_believed(
+    layout: Layout, mode: int, place: str
+) -> None:
+    file = layout.root / place / "x.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(line("tls", "2.1"))
     file.chmod(mode)
     (text,) = administrator.read(layout)
@@ -286,9 +293,11 @@ def test_a_file_that_others_may_write_to_is_not_believed(layout: Layout, mode: i
     assert amendments.parse([text]).overrides == ()
 
 
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
-def test_a_strangers_file_or_directory_is_not_believed(layout: Layout) -> None:
-    place = layout.root / "etc/rpm-venv/overrides.d"
+def test_a_strangers_file_or_directory_is_not_believed(layout: Layout, where: str) -> None:
+    place = layout.root / where
+    place.mkdir(parents=True, exist_ok=True)
     (place / "x.txt").write_text(line("tls", "2.1"))
     os.chown(place / "x.txt", 65534, 65534)
     (text,) = administrator.read(layout)
@@ -296,6 +305,20 @@ def test_a_strangers_file_or_directory_is_not_believed(layout: Layout) -> None:
     os.chown(place, 65534, 65534)
     (text,) = administrator.read(layout)
     assert (text.data, "belongs to the user with id 65534" in text.problem) == (b"", True)
+
+
+def test_packages_bring_extras_for_environments_alone(layout: Layout) -> None:
+    """What is called after no environment is nothing; the wheels beside the locks are found."""
+    top = layout.root / "usr/share/rpm-venv/extras.d"
+    for name in ("opt-app1-penv", "opt-app2-penv", "nothing", "..x"):
+        (top / name).mkdir(parents=True)
+        (top / name / "plugin.txt").write_text(line("plugin", "1.0"))
+    read = administrator.read(layout)
+    assert [text.file.removeprefix("/usr/share/rpm-venv/extras.d/") for text in read] == [
+        "opt-app1-penv/plugin.txt", "opt-app2-penv/plugin.txt",
+    ]  # fmt: skip
+    assert set(amendments.parse(read).extras) == {PATH, "/opt/app2/penv"}
+    assert administrator.wheels(layout, PATH) == ("/usr/share/rpm-venv/extras.d/opt-app1-penv",)
 
 
 def test_links_and_what_is_no_file_are_refused(layout: Layout) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -226,6 +227,40 @@ def test_extras_join_one_environment_and_stay_through_upgrades(system: System) -
     system.remove("/etc/rpm-venv/extras.d/opt-app1-penv.txt")
     assert system.call("sync") == ""
     assert (system.condition(), system.contents()) == ("ok ", ["web 1.2"])
+
+
+def test_packages_bring_extras_each_in_a_file_of_its_own(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As their triggers call it: with the files of a package that came, or that went."""
+
+    def transaction(*files: str, code: int = 0) -> str:
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(files)))
+        return system.call("sync", "--trigger", "file", code=code)
+
+    system.install()
+    place = "/usr/share/rpm-venv/extras.d/opt-app1-penv"
+    one, two = f"{place}/one.txt", f"{place}/two.txt"
+    for file, wheel in ((one, PLUGIN), (two, make_wheel("other", "1.0"))):
+        system.write(file, make_lock([wheel]))
+        system.write(f"{place}/{wheel.filename}", wheel.content)
+    assert transaction("/usr/share/rpm-venv/extras.d/opt-other-penv/x.txt") == ""
+    assert system.contents() == ["tls 2.0", "web 1.0"]
+    assert transaction(one, two, f"{place}/{PLUGIN.filename}") == ""
+    assert system.contents() == ["other 1.0", "plugin 1.0", "tls 2.0", "web 1.0"]
+    shown = {each["file"]: each["outcome"] for each in system.data("show", PATH)["amendments"]}
+    assert shown == {one: "applied", two: "applied"}
+    # The administrator's word comes first.
+    system.extra(make_wheel("other", "2.0"))
+    assert "other 1.0 is not applied: the environment has other 2.0" in system.call("sync", code=1)
+    system.remove("/etc/rpm-venv/extras.d/opt-app1-penv.txt")
+    system.remove(one)
+    assert transaction(one) == ""
+    assert system.contents() == ["other 1.0", "tls 2.0", "web 1.0"]
+    system.write(two, "other")
+    assert "two.txt is not applied: line 1: 'other'" in transaction(two, code=1)
+    assert "reinstall its package" in system.call("sync", code=1)
+    assert system.contents() == ["tls 2.0", "web 1.0"]
 
 
 def test_extras_that_the_lock_has_in_another_version_are_refused(system: System) -> None:

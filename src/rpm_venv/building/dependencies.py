@@ -20,8 +20,17 @@ _LATE_PATCH = 999
 
 def provides(path: str, entries: Iterable[Entry]) -> list[str]:
     """What a package provides with the environment at ``path``: itself and what it bundles."""
-    bundled = (f"bundled(python3dist({e.name})) = {rpm_version(e.version)}" for e in entries)
-    return [f"venv({path})", *sorted(bundled)]
+    return [f"venv({path})", *bundled(entries)]
+
+
+def bundled(entries: Iterable[Entry]) -> list[str]:
+    """What a package says of the distributions that it has in it."""
+    return sorted(f"bundled(python3dist({e.name})) = {rpm_version(e.version)}" for e in entries)
+
+
+def extends(path: str) -> list[str]:
+    """What a package of extras needs: the environment at ``path``, and what joins them to it."""
+    return [RUNTIME, f"venv({path})"]
 
 
 def conflicts(path: str) -> list[str]:

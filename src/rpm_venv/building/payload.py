@@ -63,13 +63,13 @@ class Payload:
 def read(layout: Layout, declaration: Declaration) -> Payload:
     """What the buildroot holds for a declaration; ``VenvError`` with all that is wrong with it."""
     try:
-        lock = _read_lock(layout, declaration)
+        found = lock(layout, declaration.lock)
         interpreter = inspect(layout, declaration.python)
-        entries = locks.select(lock, interpreter.markers, declaration.extras, declaration.groups)
+        entries = locks.select(found, interpreter.markers, declaration.extras, declaration.groups)
     except LockError as error:
         raise _of_the_source(error, declaration) from None
     shelves = {directory: _shelf(layout, directory) for directory in declaration.wheels}
-    return Payload(declaration, lock, entries, interpreter, shelves)
+    return Payload(declaration, found, entries, interpreter, shelves)
 
 
 def _of_the_source(error: LockError, declaration: Declaration) -> LockError:
@@ -88,16 +88,17 @@ def _of_the_source(error: LockError, declaration: Declaration) -> LockError:
     )
 
 
-def _read_lock(layout: Layout, declaration: Declaration) -> Lock:
+def lock(layout: Layout, file: str) -> Lock:
+    """A lock in the buildroot; ``LockError`` where it is not there or not exact."""
     try:
-        data = reading.content(layout.real(declaration.lock), most=MAX_SIZE)
+        data = reading.content(layout.real(file), most=MAX_SIZE)
     except OSError as error:
         raise LockError(
             f"the lock is not in the buildroot: {error.strerror}",
-            subject=declaration.lock,
+            subject=file,
             hint="put it there in %install, or name with -r the file that is",
         ) from None
-    return locks.parse(data, declaration.lock)
+    return locks.parse(data, file)
 
 
 def _shelf(layout: Layout, directory: str) -> tuple[Shipped, ...]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from rpm_venv.errors import LockError, Problem
 from rpm_venv.locks.locked import Entry
+from rpm_venv.paths import EXTRAS
 
 OVERRIDE, EXTRA = "override", "extra"
 
@@ -147,9 +148,10 @@ def refuse_broken(files: Iterable[Broken]) -> None:
 
 def broken(file: Broken) -> LockError:
     """What is wrong with a file, as an error."""
+    packaged = f"{file.file}/".startswith(f"{EXTRAS}/")
     return LockError(
         f"this file of {file.kind}s is wrong and is not followed",
         subject=file.file,
-        hint="mend it, then run: rpm-venv sync",
+        hint="reinstall its package" if packaged else "mend it, then run: rpm-venv sync",
         problems=file.problems,
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from rpm_venv.errors import Problem, UsageError, first_line
+from rpm_venv.errors import Problem, first_line
 from rpm_venv.locks import lock, requirements
 from rpm_venv.locks.amended import (
     APPLIED,
@@ -20,7 +20,7 @@ from rpm_venv.locks.amended import (
     Outcome,
 )
 from rpm_venv.locks.locked import Entry
-from rpm_venv.paths import environment_path, escape, unescape
+from rpm_venv.paths import environment_named, extended_by
 from rpm_venv.system.amendments import Text
 
 _NAME = re.compile(r"^[ \t]*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)", re.MULTILINE)
@@ -38,7 +38,8 @@ def parse(texts: Iterable[Text]) -> Amendments:
         elif text.kind == OVERRIDE:
             overrides.extend(read)
         else:
-            extras[_path(text.file)] = read
+            path = _path(text.file)
+            extras[path] = (*extras.get(path, ()), *read)
     return Amendments(tuple(overrides), extras, tuple(broken))
 
 
@@ -58,13 +59,9 @@ def _read(text: Text) -> tuple[Amendment, ...] | Broken:
 
 
 def _path(file: str) -> str:
-    """The environment that a file of extras is for, by its name; "" for none."""
+    """The environment that a file of extras is for, by its name or its directory; "" for none."""
     name = file.rpartition("/")[2].removesuffix(".txt")
-    path = unescape(name)
-    try:
-        return path if escape(environment_path(path)) == name else ""
-    except UsageError:
-        return ""
+    return extended_by(file) or environment_named(name)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The administrator's overrides and extras, below ``/etc/rpm-venv``. An edge: only reads."""
+"""Overrides and extras: the administrator's, and what packages bring. An edge: only reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from rpm_venv.errors import VenvError
 from rpm_venv.locks.amended import EXTRA, OVERRIDE
 from rpm_venv.locks.locked import MAX_SIZE
-from rpm_venv.paths import AMENDMENTS, Layout
+from rpm_venv.paths import AMENDMENTS, EXTRAS, Layout, environment_named, escape
 from rpm_venv.system import reading, trust
 
 _PLACES = ((OVERRIDE, "overrides.d"), (EXTRA, "extras.d"))
@@ -27,16 +27,24 @@ class Text:
 
 
 def read(layout: Layout) -> tuple[Text, ...]:
-    """Every file of amendments, by kind and name."""
-    return tuple(
-        text for kind, place in _PLACES for text in _texts(layout, kind, str(AMENDMENTS / place))
-    )
+    """Every file of amendments, by kind and name: the administrator's before those of packages."""
+    places = [(kind, str(AMENDMENTS / place)) for kind, place in _PLACES]
+    places += [(EXTRA, str(EXTRAS / name)) for name in _extended(layout)]
+    return tuple(text for kind, place in places for text in _texts(layout, kind, place))
 
 
-def wheels(layout: Layout) -> tuple[str, ...]:
-    """The directory of the administrator's wheels, a target path, where it is there."""
-    place = str(AMENDMENTS / "wheels")
-    return (place,) if layout.real(place).is_dir() else ()
+def wheels(layout: Layout, path: str) -> tuple[str, ...]:
+    """The directories of wheels for amendments of an environment, target paths that are there."""
+    places = (str(AMENDMENTS / "wheels"), str(EXTRAS / escape(path)))
+    return tuple(place for place in places if layout.real(place).is_dir())
+
+
+def _extended(layout: Layout) -> list[str]:
+    """The names of the environments that packages bring extras for."""
+    try:
+        return sorted(name for name in os.listdir(layout.real(EXTRAS)) if environment_named(name))
+    except OSError:  # none, or not one that anything can be in
+        return []
 
 
 def _texts(layout: Layout, kind: str, place: str) -> list[Text]:

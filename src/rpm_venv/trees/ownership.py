@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rpm_venv.paths import HOME, SHARE, Layout, unescape
+from rpm_venv.paths import HOME, SHARE, Layout, extended_by, unescape
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Distribution, Generation, is_name
 from rpm_venv.wheels import store
@@ -72,7 +72,7 @@ def _by_name(layout: Layout, file: str, known: Collection[str]) -> Place | None:
             found = _below(kind, parts[len(top.parts) :])
             return None if found and _leads_away(layout, found) else found
     if parts[: len(SHARE.parts)] == SHARE.parts and len(parts) > len(SHARE.parts):
-        path = unescape(parts[len(SHARE.parts)])
+        path = extended_by(file) or unescape(parts[len(SHARE.parts)])
         return Place("declaration", path) if path in known else None
     return None
 

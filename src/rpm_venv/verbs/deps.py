@@ -20,7 +20,7 @@ from rpm_venv.building import buildroot, dependencies, libraries, passes, payloa
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, UsageError, VenvError
 from rpm_venv.linting import mistakes, spec_file
-from rpm_venv.paths import Layout, declared_at
+from rpm_venv.paths import Layout, declared_at, extended_by
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared
 from rpm_venv.verbs import options
@@ -100,6 +100,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         return Report(text=(_MISPLACED,), talk=talk, exit_code=FAILED)
     try:
         lines = {line for one in found for line in _lines(args, layout, one.declaration)}
+        for file in filter(extended_by, shipped):
+            lines.update(_extending(args.what, layout, file))
     except VenvError as error:
         return Report(text=(_FAILED,), talk=tuple(error.lines()), exit_code=FAILED)
     return Report(data={args.what: sorted(lines)}, text=tuple(sorted(lines)))
@@ -150,6 +152,14 @@ def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -
         linkage = libraries.of_wheels(args.elfdeps, wheels)
         lines += (linkage | libraries.of_trees(args.elfdeps, trees)).missing()
     return lines
+
+
+def _extending(what: str, layout: Layout, file: str) -> list[str]:
+    """What a package needs and has in it that brings this lock of extras."""
+    lock, path = payload.lock(layout, file), extended_by(file)
+    if what == "requires":
+        return dependencies.extends(path)
+    return dependencies.bundled(lock.entries) if what == "provides" else []
 
 
 def _check(layout: Layout, args: argparse.Namespace) -> Report:

@@ -16,7 +16,7 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.environment import Environment
 from rpm_venv.errors import OccupiedError, VenvError
 from rpm_venv.locks.amended import Amendments, broken
-from rpm_venv.paths import Layout
+from rpm_venv.paths import Layout, extended_by
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared, interpreter
 from rpm_venv.trees import generations
@@ -24,6 +24,7 @@ from rpm_venv.verbs.install import install
 
 #: What calls: nobody, a trigger that runs for each package, the one at a transaction's end, or
 #: those for another Python and for overrides and extras, which have no declarations on stdin.
+#: An environment that a package has brought extras for, or taken away, is looked at as for these.
 _FILE, _TRANSACTION, _SYSTEM = "file", "transaction", "system"
 
 
@@ -53,15 +54,15 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     done: dict[str, str] = {}
     talk = [*_wrong(lines), *_trusted(layout)] if args.trigger in _ALL else []
     failed: list[str] = []
-    for path in sorted(asked):
+    for path, trigger in sorted(asked.items()):
         try:
             with apply.exclusive(layout):
-                done[path], said = _sync(context, path, args.trigger)
+                done[path], said = _sync(context, path, trigger)
             talk.extend(line if path in line else f"{path}: {line}" for line in said)
-            if args.trigger in _ALL and _unfollowed(layout, path, lines, talk):
+            if trigger in _ALL and _unfollowed(layout, path, lines, talk):
                 failed.append(path)
         except (VenvError, OSError) as error:
-            if args.trigger == _FILE and isinstance(error, OccupiedError):
+            if trigger == _FILE and isinstance(error, OccupiedError):
                 continue  # in an upgrade those files are about to go: the other trigger will see
             failed.append(path)
             talk.append(_line(layout, path, error))
@@ -76,14 +77,19 @@ def run(context: Context, args: argparse.Namespace) -> Report:
 
 def _asked(
     layout: Layout, there: tuple[str, ...], lines: Amendments, trigger: str | None
-) -> set[str]:
-    """The environments to look at."""
+) -> dict[str, str | None]:
+    """The environments to look at, each with the caller to do it for."""
     if trigger == _SYSTEM:
-        return {*_of_another_python(layout), *_amended(layout, lines)}
-    behind = set(_left_behind(layout, there))
+        return dict.fromkeys([*_of_another_python(layout), *_amended(layout, lines)], trigger)
+    asked = {*_left_behind(layout, there)}
     if trigger:
-        return {*_on_stdin(), *behind}
-    return {*there, *behind, *_unfinished(layout, there, lines), *_of_another_python(layout)}
+        files = [line.rstrip("\n") for line in sys.stdin]
+        asked |= {declared.path_of(file) for file in files} - {""}
+        extended = {extended_by(file) for file in files} - {"", *asked}
+        amended = extended.intersection(_amended(layout, lines)) if extended else ()
+        return {**dict.fromkeys(asked, trigger), **dict.fromkeys(amended, _SYSTEM)}
+    asked |= {*there, *_unfinished(layout, there, lines), *_of_another_python(layout)}
+    return dict.fromkeys(asked)
 
 
 def _amended(layout: Layout, lines: Amendments) -> Iterator[str]:
@@ -182,14 +188,6 @@ def _unfollowed(layout: Layout, path: str, lines: Amendments, talk: list[str]) -
         talk.append(f"{path}: overrides and extras wait, because it is rolled back; {hint}")
         return True
     return bool(known.pending)
-
-
-def _on_stdin() -> Iterator[str]:
-    """The environments that the files on stdin are about."""
-    for line in sys.stdin:
-        path = declared.path_of(line.rstrip("\n"))
-        if path:
-            yield path
 
 
 def _left_behind(layout: Layout, there: Iterable[str]) -> Iterator[str]:
