@@ -18,7 +18,7 @@ sys.path[:0] = [str(TREE)] if str(TREE) not in sys.path else []
 
 from examples.example import (  # noqa: E402 - after the path they come from
     DEMAND_FORECAST,
-    EXAMPLES,
+    IN_CONFLICT,
     SALES_REPORT,
     locked_versions,
     wheels,
@@ -116,14 +116,14 @@ class Demo:
     # ---- packages
 
     def fetch_wheels(self) -> None:
-        for example in EXAMPLES:
+        for example in IN_CONFLICT:
             versions = locked_versions(wheels(example.lock))
             named = "  ".join(f"{name} {version}" for name, version in versions.items())
             self._narrator.show(f"{example.name}: {named}")
         promise(self._pandas(SALES_REPORT.lock) != self._pandas(DEMAND_FORECAST.lock), "one pandas")
 
     def build_both(self) -> None:
-        built = [self._builder.build(e.spec, e.sources()) for e in EXAMPLES]
+        built = [self._builder.build(e.spec, e.sources()) for e in IN_CONFLICT]
         self._host.publish(*(package for packages in built for package in packages))
         for (package,) in built:
             size = package.stat().st_size / 1_000_000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -40,14 +41,32 @@ class Example:
         return self.directory / "requirements.txt"
 
     def sources(self, version: str = "1.0") -> dict[str, str | bytes | Path]:
-        """What goes to SOURCES: the directory's files, and the wheels in an archive."""
-        files = {path.name: path for path in sorted(self.directory.iterdir()) if path.is_file()}
-        return {**files, f"{self.name}-wheels-{version}.tar": wheels(self.lock) / "wheels.tar"}
+        """What goes to SOURCES: the directory's files, the archive of its source tree where it has
+        one, and the wheels of its lock in an archive."""
+        found = {path.name: path for path in sorted(self.directory.iterdir()) if path.is_file()}
+        files: dict[str, str | bytes | Path] = {**found}
+        if (self.directory / "src").is_dir():
+            files[f"{self.name}-{version}.tar.gz"] = self._source_archive(version)
+        if self.lock.exists():
+            files[f"{self.name}-wheels-{version}.tar"] = wheels(self.lock) / "wheels.tar"
+        return files
+
+    def _source_archive(self, version: str) -> bytes:
+        target = io.BytesIO()
+        with tarfile.open(fileobj=target, mode="w:gz") as archive:
+            for name in ("pyproject.toml", "src"):
+                archive.add(self.directory / name, f"{self.name}-{version}/{name}")
+        return target.getvalue()
 
 
 SALES_REPORT = Example("sales-report")
 DEMAND_FORECAST = Example("demand-forecast")
-EXAMPLES = (SALES_REPORT, DEMAND_FORECAST)
+GUESTBOOK = Example("guestbook")
+DICE = Example("dice")
+DICE_POKER = Example("dice-poker")
+EXAMPLES = (SALES_REPORT, DEMAND_FORECAST, GUESTBOOK, DICE, DICE_POKER)
+#: Those that cannot share one set of libraries.
+IN_CONFLICT = (SALES_REPORT, DEMAND_FORECAST)
 
 
 def wheels(lock: Path) -> Path:

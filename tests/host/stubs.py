@@ -72,9 +72,12 @@ def stubs(python: str) -> list[Stub]:
         ),
         Stub("python3-devel", python, ["python-rpm-macros", "python3-rpm-macros"]),
         Stub("python3-pip", "26", ["python3dist(pip) = 26"]),
+        Stub("python3-setuptools", "66"),
+        Stub("python3-wheel", "0.38"),
         Stub("python3-packaging", "26", ["python3dist(packaging) = 26"]),
         Stub("make", "4.3", files=["/usr/bin/make"]),
         Stub("systemd-rpm-macros", "252"),
+        Stub("podman", "4"),
     ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 
 from tests.host import Host
 from tests.host.applications import tiny_declared
 from tests.host.host import HOME, Result
+from tests.host.project import TREE
 from tests.host.sources import Sdist, make_sdist
 from tests.host.wheels import Wheel, make_lock, make_wheel
 
@@ -70,6 +72,23 @@ def test_a_vendored_source_package_is_built_without_a_network(build_host: Host) 
     listed = host.rpm("-qpl", f"{HOME}/rpmbuild/RPMS/noarch/app1-1-1.noarch.rpm").stdout
     assert "/wheels/old-1.5-py3-none-any.whl" in listed
     assert f"/wheels/{PURE.filename}" in listed
+
+
+def test_coprs_makefile_calls_vendor(build_host: Host) -> None:
+    """As docs/recipes.md has it, and as Copr calls it."""
+    document = (TREE / "docs" / "recipes.md").read_text()
+    (makefile,) = re.findall(r"^```make\n(.*?)^```$", document, re.DOTALL | re.MULTILINE)
+    host, here = build_host, "/srv/copr"
+    host.write(f"{here}/.copr/Makefile", makefile)
+    host.write(f"{here}/wheels/{APP.filename}", APP.content)
+    host.write(f"{here}/wheels/{PURE.filename}", PURE.content)
+    host.write(f"{here}/requirements.txt", make_lock([APP, PURE]))
+    host.write(f"{here}/app1.spec", spec("Source2: %{name}-%{version}-wheels.tar", "-w %{SOURCE2}"))
+    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{here}/wheels"}
+    words = ("make", "-s", "-f", ".copr/Makefile", "srpm", f"outdir={here}/out", "spec=app1.spec")
+    host.run(*words, env={**index, **host.tools.environment}, cwd=here)
+    listed = host.rpm("-qpl", f"{here}/out/app1-1-1.src.rpm").stdout.split()
+    assert "app1-1-wheels.tar" in listed
 
 
 def test_what_keeps_a_source_package_from_being_made_is_said(build_host: Host) -> None:

@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,22 +194,163 @@ def _blocks(path: Path) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.DOTALL | re.MULTILINE)
 
 
-NO_PROGRAM = ("", "text")
-
-#: How many blocks each document has that the tests run; here, in tests/macros/test_macros_document
-#: and in test_examples and test_packaged_environments of tests/transactions.
-RUN = {
-    "README.md": {"sh": 3, "spec": 3, "console": 1},
-    "docs/commands.md": {"sh": 2},
-    "docs/macros.md": {"sh": 10, "spec": 13, "lua": 1},
-    "examples/README.md": {"sh": 1},
+#: What the tests do with each block of each document, by the block's first line: the test that
+#: runs, builds or expands it, or why that cannot be. A block of output or of a file's lines is
+#: ``shown``.
+_EXPANSION = "tests/macros/test_macros_document.py::test_the_expansion_is_what_rpm_makes"
+_FOLLOWED = "tests/transactions/test_examples.py::test_the_readme_can_be_followed"
+_MOVED = "tests/transactions/test_moving.py::test_the_old_package_comes_over"
+_LOCKED = "tests/unit/test_documents.py::test_the_examples_of_lock_work"
+_SHOWN = "shown"
+_EXPANDED = {
+    block.split("\n", 1)[0]
+    for name, section in _sections(TREE / "docs" / "macros.md").items()
+    if name.startswith("venv_")
+    for pair in re.findall(r"```spec\n(.*?)```\n\nbecomes\n\n```sh\n(.*?)```", section, re.DOTALL)
+    for block in pair
+}
+BLOCKS = {
+    "README.md": {
+        "%post": "tests/unit/test_documents.py::test_the_spec_files_in_the_readme_are_the_examples",
+        "make rpms": "tests/transactions/test_examples.py::"
+        "test_the_readmes_packages_can_be_installed",
+        "rpm-venv lock requirements.in requirements.txt": _FOLLOWED,
+        "Name:           sales-report": _FOLLOWED,
+        'rpmbuild -bb --define "_sourcedir $PWD" --define "_rpmdir $PWD" sales-report.spec': (
+            _FOLLOWED
+        ),
+        "%install": _FOLLOWED,
+        "# rpm-venv list": _FOLLOWED,
+    },
+    "docs/architecture.md": {"lock ──► fetch ──► store ──► assemble ──► switch": _SHOWN},
+    "docs/cheat-sheet.md": {
+        "Name:           app1": "tests/transactions/test_moving.py::"
+        "test_the_package_of_the_cheat_sheet",
+    },
+    "docs/commands.md": {
+        "CVE-2024-3651 until=2027-01-31 package=idna path=/opt/app1/penv reason=names come from "
+        "our own list": _SHOWN,
+        "rpm-venv lock requirements.in requirements.txt": _LOCKED,
+        "rpm-venv lock -a dist/app1-1.0-py3-none-any.whl requirements.txt with-app1.txt": _LOCKED,
+        "rpm-venv lock -p 3.9 -p 3.12 -m x86_64 -m aarch64 requirements.in requirements.txt": (
+            "not run: uv asks the index for other Pythons; tests/unit/test_lock_verb.py has its own"
+        ),
+        "Source2: %{name}-%{version}-wheels.tar": (
+            "tests/transactions/test_vendored.py::"
+            "test_a_vendored_source_package_is_built_without_a_network"
+        ),
+        "tar -xf %{SOURCE2} -C %{buildroot}%{_datadir}/app1/wheels": _SHOWN,
+        "app1.spec:31: /opt/app1/venv is removed without a look at $1: an upgrade runs %postun of "
+        "the old version after %post of the new one, and takes the new environment away; "
+        "%venv_remove /opt/app1/venv in %postun does it on erase alone": _SHOWN,
+        'rpmbuild -bb --define "advisories $PWD/all.zip" '
+        "/usr/share/venv-rpm-macros/rpm-venv-advisories.spec": (
+            "not run: the records are those of the whole index; "
+            "tests/transactions/test_looking.py builds it from some"
+        ),
+        "rpm-venv lock tls.in /etc/rpm-venv/overrides.d/CVE-2026-1234.txt": (
+            "not run: there is no such fix; tests/transactions/test_administrator.py has one"
+        ),
+    },
+    "docs/macros.md": {
+        **dict.fromkeys(_EXPANDED, _EXPANSION),
+        "%pretrans -p <lua>": "tests/transactions/test_packaged_environments.py::"
+        "test_a_directory_in_the_way_of_the_link",
+        "Name:           app1": "tests/generators/test_build_system.py::"
+        "test_a_dozen_lines_are_a_package",
+        "%build": "tests/macros/test_macros_document.py::"
+        "test_the_guard_is_there_where_the_macros_are_not",
+        'local venv = require "venv"': "tests/macros/test_macros_document.py::"
+        "test_the_example_in_lua_is_one_call",
+    },
+    "docs/moving.md": {
+        "Name:           app1": _MOVED,
+        "Name:           virtualenv-app1": _MOVED,
+        "Source: app1": "not run: dh-virtualenv makes packages of Debian, with debhelper",
+        "#!/usr/bin/make -f": "not run: dh-virtualenv makes packages of Debian, with debhelper",
+    },
+    "docs/recipes.md": {
+        "%post": "tests/transactions/test_example_packages.py::"
+        "test_a_service_is_restarted_into_the_new_environment",
+        "rpm-venv vendor -p 3.9 -p 3.12 -m x86_64 -m aarch64 app1.spec": (
+            "not run: Copr takes an account"
+        ),
+        ".PHONY: srpm": "tests/transactions/test_vendored.py::test_coprs_makefile_calls_vendor",
+        "rpm-venv vendor app1.spec": "not run: fedpkg takes an account and a lookaside cache",
+        "[global]": _SHOWN,
+    },
+    "examples/README.md": {
+        "pip download --require-hashes --no-deps --only-binary :all: -r requirements.txt "
+        "-d wheels": "tests/transactions/test_examples.py::"
+        "test_an_examples_source_package_holds_the_wheels",
+    },
 }
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_block_that_can_run_is_run(path: Path) -> None:
-    languages = Counter(language for language, _ in _blocks(path) if language not in NO_PROGRAM)
-    assert languages == RUN.get(str(path.relative_to(TREE)), {})
+def test_every_block_is_run_or_says_why_not(path: Path) -> None:
+    lines = {text.split("\n", 1)[0] for _, text in _blocks(path)}
+    assert lines == set(BLOCKS.get(str(path.relative_to(TREE)), {}))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_is_only_shown_is_no_program(path: Path) -> None:
+    known = BLOCKS.get(str(path.relative_to(TREE)), {})
+    for language, text in _blocks(path):
+        if known[text.split("\n", 1)[0]] == _SHOWN:
+            assert language in ("", "text", "ini")
+
+
+def test_what_runs_the_blocks_exists() -> None:
+    places = {place for known in BLOCKS.values() for place in known.values()}
+    for place in sorted(places - {_SHOWN}):
+        if place.startswith("not run: "):
+            for file in re.findall(r"tests/[\w/.]+\.py", place):
+                assert (TREE / file).exists(), file
+            continue
+        file, _, name = place.partition("::")
+        assert f"def {name}(" in (TREE / file).read_text(), place
+
+
+# ---- what documents say of the command and the macros
+
+
+def _inline(path: Path) -> list[str]:
+    """What a document has in single back quotes, outside of blocks."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_call_in_a_text_is_one_that_the_command_takes(path: Path) -> None:
+    common = cli._parser()
+    for call in _inline(path):
+        words = [word for word in call.split() if word not in ("--root", "DIR", "--json")]
+        if words[:1] != ["rpm-venv"] or len(words) < 2 or words[1] in ("VERB", "…"):
+            continue
+        if words[1].startswith("-"):
+            assert words[1] in common._option_string_actions, call
+            continue
+        assert words[1] in cli.VERBS, call
+        known = _verb_parser(words[1])._option_string_actions
+        command = words.index("COMMAND…") if "COMMAND…" in words else len(words)
+        options = {word for word in words[2:command] if re.fullmatch(r"-\w|--[\w-]+", word)}
+        assert options - {"--help", "-h"} <= set(known), call
+
+
+MACROS = set(re.findall(r"^%(venv_\w+)", (TREE / "macros.d/macros.venv").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_macro_that_a_document_names_exists(path: Path) -> None:
+    named = set(re.findall(r"%\{?!?\??(venv_\w+)", path.read_text()))
+    of_others = set(re.findall(r"%(?:global|define) (venv_\w+)", path.read_text()))
+    assert named - of_others <= MACROS
+
+
+def test_every_document_is_in_the_index() -> None:
+    linked = set(re.findall(r"\]\(([\w.-]+\.md)\)", (TREE / "docs/README.md").read_text()))
+    assert linked == {path.name for path in TREE.glob("docs/*.md")} - {"README.md"}
 
 
 def test_the_spec_files_in_the_readme_are_the_examples() -> None:

@@ -1,0 +1,132 @@
+"""docs/moving.md: its spec files are built, and each old package comes over to the new one."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host import Host, Hosts, systemd
+from tests.host.applications import answer
+from tests.host.project import TREE, ProjectRpms, builder
+from tests.host.wheels import make_lock, make_wheel
+from tests.transactions.conftest import Leftovers
+
+SECTIONS = {
+    section.split("\n", 1)[0]: re.findall(r"^```spec\n(.*?)^```$", section, re.DOTALL | re.M)
+    for section in re.split(r"^## ", (TREE / "docs" / "moving.md").read_text(), flags=re.M)[1:]
+}
+
+#: Where the environment is before and after, and what each is called by; no environment: "".
+MOVES = {
+    "From a hand-written %post": ("/opt/app1/penv", "/opt/app1/penv"),
+    "From rpmvenv": ("/usr/share/python/app1", "/usr/share/python/app1"),
+    "From fpm": ("/usr/share/python/app1", "/opt/app1/penv"),
+    "From pex": ("", "/opt/app1/penv"),
+    "From a container": ("", "/opt/app1/penv"),
+    "From dh-virtualenv": ("", "/opt/venvs/app1"),
+}
+
+
+@pytest.fixture(scope="module")
+def author(hosts: Hosts, project_rpms: ProjectRpms) -> Iterator[Host]:
+    """A host that builds packages, with systemd's macros."""
+    host = hosts.fresh(builder(hosts, project_rpms))
+    systemd.install_macros(host)
+    yield host
+    host.close()
+
+
+def _sources(version: str) -> dict[str, str | bytes | Path]:
+    """What the spec files name: the lock, the wheels in an archive, and a file that runs."""
+    wheel = make_wheel("app1", version, scripts={"app1": "app1:main"})
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo(wheel.filename)
+        entry.size = len(wheel.content)
+        tar.addfile(entry, io.BytesIO(wheel.content))
+    pex = io.BytesIO(b"")
+    with zipfile.ZipFile(pex, "w") as file:  # a .pex file is a zip with a line in front
+        file.writestr("__main__.py", f"print('app1 {version}')\n")
+    return {
+        "requirements.txt": make_lock([wheel]),
+        f"app1-{version}-wheels.tar": archive.getvalue(),
+        "app1.pex": b"#!/usr/bin/env python3\n" + pex.getvalue(),
+    }
+
+
+def test_every_way_has_its_move() -> None:
+    assert list(SECTIONS) == list(MOVES)
+    counts = {title: len(specs) for title, specs in SECTIONS.items()}
+    assert counts == {**dict.fromkeys(MOVES, 2), "From dh-virtualenv": 1}
+
+
+@pytest.mark.parametrize("title", MOVES)
+def test_the_old_package_comes_over(
+    author: Host, host: Host, leftovers: Leftovers, title: str
+) -> None:
+    was, path = MOVES[title]
+    *before, after = SECTIONS[title]
+    packages = [author.build(text, _sources("1.0")) for text in before]
+    packages.append(author.build(after, _sources("2.0")))
+    host.publish(*(package for (package,) in packages))
+    for (old,) in packages[:-1]:
+        name = re.sub(r"-1\.0-1\..*", "", old.name)
+        host.dnf("install", f"{name}-1.0")
+        if was:
+            assert answer(host, was) == "app1 1.0"
+    command = "upgrade" if before else "install"
+    done = host.dnf(command, *([] if before else ["app1"]))
+    assert "scriptlet failed" not in done.output
+    put_aside = f"rpm-venv: warning: {path} saved as {path}.rpmorig"
+    said = re.findall(r"^ *(rpm-venv: .*?) *$", done.output, re.MULTILINE)
+    assert said == ([put_aside] if title == "From a hand-written %post" else [])
+    assert answer(host, path) == "app1 2.0"
+    assert host.rpm("-q", "--qf", "%{NAME} %{VERSION}", "app1").stdout == "app1 2.0"
+    assert host.rpm("-V", "app1", "rpm-venv").output == ""
+    if "-c app1" in after:
+        assert host.run("app1", user=65534).stdout == "app1 2.0\n"
+    if was and was != path:
+        assert not host.exists(was)
+    host.dnf("remove", "app1")
+    # The package that fpm makes owns nothing above the environment.
+    assert set(leftovers()) == ({"/usr/share/python"} if title == "From fpm" else set())
+
+
+def test_the_package_of_the_cheat_sheet(author: Host, host: Host) -> None:
+    text = (TREE / "docs" / "cheat-sheet.md").read_text()
+    (spec,) = re.findall(r"^```spec\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (package,) = author.build(spec, _sources("1.0"))
+    host.publish(package)
+    host.dnf("install", "app1")
+    assert host.run("app1", user=65534).stdout == "app1 1.0\n"
+    assert host.rpm("-q", "--scripts", "app1").stdout == ""
+
+
+def _with_a_unit(spec: str) -> str:
+    """A spec file of a service, with what its upgrade does."""
+    unit = "%{_unitdir}/app1.service"
+    place = f"%install\ninstall -D -m 0644 /dev/null %{{buildroot}}{unit}\n"
+    spec = spec.replace("%install\n", place)
+    return f"{spec}{unit}\n%postun\n%systemd_postun_with_restart app1.service\n"
+
+
+def test_a_service_whose_package_had_files_at_the_path_is_restarted_into_the_new_environment(
+    author: Host, host: Host
+) -> None:
+    """The environment is made at the end of the transaction, and before systemd restarts."""
+    path, _ = MOVES["From rpmvenv"]
+    packages = [systemd.build(author, path, "app1")]
+    for text, version in zip(SECTIONS["From rpmvenv"], ("1.0", "2.0")):
+        packages += author.build(_with_a_unit(text), _sources(version))
+    host.publish(*packages)
+    host.dnf("install", "systemd", "app1-1.0")
+    systemd.calls(host)
+    host.dnf("upgrade", "app1")
+    *_, restart = systemd.calls(host)
+    assert restart == ["reload-or-restart --marked", host.readlink(path), "app1 2.0"]
