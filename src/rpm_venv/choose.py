@@ -102,9 +102,10 @@ def _fetched(context: Context, wish: Wish, entries: Sequence[Entry]) -> Iterator
         yield ()
         return
     layout = context.layout
-    context.progress(f"fetching {len(entries)} wheels from the index")
     files.make_staging(layout)
     staging = files.new_directory(layout.staging, "fetch")
+    what = f"fetching {len(entries)} wheels from the index"
+    context.progress(lambda: f"{what}, {fetch.brought(staging) / 1e6:.1f} MB so far")
     try:
         yield fetch.from_index(layout, entries, wish.interpreter, staging)
     except BaseException:

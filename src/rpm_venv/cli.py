@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -107,9 +108,23 @@ def _say(text: str) -> None:
     print(f"rpm-venv: {on_one_line(text)}", file=sys.stderr, flush=True)
 
 
-def _context(root: str) -> Context:
+def _is_watched(args: argparse.Namespace) -> bool:
+    """Whether somebody called by hand and looks: rpm's scriptlets and triggers are silent."""
+    by_rpm = (getattr(args, name, None) for name in ("package", "trigger", "stderr"))
+    return sys.stderr.isatty() and not any(by_rpm)
+
+
+@contextlib.contextmanager
+def _context(root: str, args: argparse.Namespace) -> Iterator[Context]:
+    """What a verb gets; its progress is shown inside the block alone."""
     layout = Layout(Path(os.path.abspath(root)))
-    return Context(layout, _say) if sys.stderr.isatty() else Context(layout)
+    if not _is_watched(args):
+        yield Context(layout)
+        return
+    from rpm_venv.terminal import Progress  # nobody looks at a scriptlet
+
+    with Progress(sys.stderr.fileno()) as progress:
+        yield Context(layout, progress)
 
 
 def _emit(report: Report, as_json: bool) -> int:
@@ -129,13 +144,13 @@ def call(argv: Sequence[str]) -> Report:
     args = _parser().parse_args(argv)
     verb: Any = importlib.import_module(f"rpm_venv.verbs.{args.verb}")
     verb_args = _verb_parser(args.verb, verb).parse_args(args.arguments)
-    context = _context(args.root)
-    try:
-        report: Report = verb.run(context, verb_args)
-    except BaseException as error:
-        _log(context, args.verb, _lines(error), failed=True)
-        raise
-    _log(context, args.verb, report.talk, failed=report.exit_code == FAILED)
+    with _context(args.root, verb_args) as context:
+        try:
+            report: Report = verb.run(context, verb_args)
+        except BaseException as error:
+            _log(context, args.verb, _lines(error), failed=True)
+            raise
+        _log(context, args.verb, report.talk, failed=report.exit_code == FAILED)
     return report
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 from rpm_venv.paths import Layout
 
@@ -40,7 +40,11 @@ def on_one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _silence(_: str) -> None:
+#: What there is to tell of progress: a text, or what gives it whenever somebody looks.
+Told = Union[str, Callable[[], str]]
+
+
+def _silence(_: Told) -> None:
     """Progress that nobody watches."""
 
 
@@ -49,4 +53,21 @@ class Context:
     """What every verb gets from the command line: the layout, where wheels may be, who listens."""
 
     layout: Layout = field(default_factory=lambda: Layout(Path("/")))
-    progress: Callable[[str], None] = _silence
+    progress: Callable[[Told], None] = _silence
+
+    def each(self, doing: str, items: Sequence[str]) -> Iterator[tuple[Context, str]]:
+        """Each of these, with a context whose progress says which of how many it is."""
+        for number, item in enumerate(items, 1):
+            which = f" ({number} of {len(items)})" if len(items) > 1 else ""
+            yield self._within(f"{doing} {item}{which}"), item
+
+    def _within(self, where: str) -> Context:
+        self.progress(where)
+
+        def progress(told: Told) -> None:
+            if isinstance(told, str):
+                self.progress(f"{where}: {told}")
+            else:
+                self.progress(lambda: f"{where}: {told()}")
+
+        return replace(self, progress=progress)

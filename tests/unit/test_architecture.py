@@ -46,7 +46,7 @@ ROWS = (
     ("amending", "amending"),
     ("linting", "linting.*"),
     ("verbs", "verbs.*"),
-    ("command", "cli __main__"),
+    ("command", "cli __main__ terminal"),
 )
 
 #: Which modules may do what. Everything else is a pure function of its arguments.

@@ -5,6 +5,7 @@ What comes from anywhere is believed only by its sha256. An edge.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -110,6 +111,22 @@ def from_index(
         Found(Distribution(entry.name, str(entry.version), source.filename, source.sha256), source)
         for entry, source in zip(entries, sources)
     )
+
+
+def brought(staging: Path) -> int:
+    """How many bytes of files pip has in ``staging`` by now, as far as a short look tells."""
+    total, left, most = 0, [staging], 1000
+    while left and most > 0:
+        with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                most -= 1
+                if most <= 0:
+                    break
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def sdists(entries: Iterable[Entry], directories: Sequence[str]) -> dict[Entry, Path]:

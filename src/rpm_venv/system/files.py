@@ -56,9 +56,10 @@ def syncfs(path: Path) -> None:
         except (ImportError, OSError, AttributeError):
             os.sync()  # a Python without ctypes: slower, and more than was asked
             return
-        if call(descriptor) != 0:
+        while call(descriptor) != 0:
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), os.fspath(path))
+            if number != errno.EINTR:  # an alarm, such as that of a terminal's progress
+                raise OSError(number, os.strerror(number), os.fspath(path))
 
 
 def _unguessable() -> str:

@@ -63,7 +63,10 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         raise UsageError("PATH and --all exclude each other")
     paths = [environment_path(path) for path in args.paths] or _known(layout)
     ignored = _ignores(layout)
-    looked = [_look(layout, path) for path in dict.fromkeys(paths)]
+    looked = [
+        _look(layout, path) for _, path in context.each("looking at", [*dict.fromkeys(paths)])
+    ]
+    context.progress("reading the database of advisories")
     known = database.load(_place(layout, args.db), _wanted(looked))
     _refuse_old(known, _bound(layout, args.max_age))
     audited = list(_audited(looked, known, ignored))

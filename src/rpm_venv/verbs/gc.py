@@ -27,7 +27,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     dropped: dict[str, list[str]] = {}
     said: list[str] = []
     with apply.exclusive(layout):
-        for path in sorted({*generations.environments(layout), *state.paths(layout)}):
+        paths = sorted({*generations.environments(layout), *state.paths(layout)})
+        for _, path in context.each("looking at", paths):
             try:
                 facts = survey.with_processes(survey.facts(layout, path), layout, path)
                 said.extend(_collect(context, path, facts, keep, dropped))

@@ -26,10 +26,10 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     paths = [environment_path(path) for path in args.paths] or known
     repaired: dict[str, bool] = {}
     talk: list[str] = []
-    for path in paths:
+    for within, path in context.each("repairing", paths):
         try:
             with apply.exclusive(layout):
-                repaired[path] = _repair(context, path)
+                repaired[path] = _repair(within, path)
         except (VenvError, OSError) as error:
             talk.extend(error.lines() if isinstance(error, VenvError) else [f"{path}: {error}"])
     failed = [path for path in paths if path not in repaired]

@@ -33,6 +33,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         )
     whole.refuse(context.layout, path, "go back with: dnf downgrade, or dnf history undo")
     with apply.exclusive(context.layout):
+        context.progress(f"verifying the generations of {path}")
         facts = survey.facts(context.layout, path, thorough=True)
         before = facts.before
         if before is None:

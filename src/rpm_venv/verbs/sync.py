@@ -54,10 +54,11 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     done: dict[str, str] = {}
     talk = [*_wrong(lines), *_trusted(layout)] if args.trigger in _ALL else []
     failed: list[str] = []
-    for path, trigger in sorted(asked.items()):
+    for within, path in context.each("looking at", sorted(asked)):
+        trigger = asked[path]
         try:
             with apply.exclusive(layout):
-                done[path], said = _sync(context, path, trigger)
+                done[path], said = _sync(within, path, trigger)
             talk.extend(line if path in line else f"{path}: {line}" for line in said)
             if trigger in _ALL and _unfollowed(layout, path, lines, talk):
                 failed.append(path)

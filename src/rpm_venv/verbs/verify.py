@@ -54,8 +54,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     found: list[Found] = []
     talk: list[str] = []
     around = survey.surroundings(layout, paths)
-    for path in paths:
-        context.progress(f"verifying {path}")
+    for _, path in context.each("verifying", paths):
         here = _verify(layout, path, around)
         found.extend(here)
         if here:

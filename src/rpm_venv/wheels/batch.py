@@ -36,6 +36,8 @@ class Batch:
         self._progress = progress
         sized = sorted(((_size(source), source) for source in sources), key=lambda pair: pair[0])
         self._left = sized  # the largest last: it is taken first, and does not end up alone
+        self._total = (len(sized), sum(size for size, _ in sized))
+        self._taken = (0, 0)  # wheels, and their bytes
         self._in_flight = 0
         self._changed = threading.Condition()
         self._done: list[str] = []
@@ -82,7 +84,7 @@ class Batch:
                 return
             size, source = taken
             try:
-                self._progress(f"unpacking {source.filename}")
+                self._progress(self._told(source))
                 self._unpack(zygote, worker, source)
             except WheelError as error:
                 self._refused.append(error)
@@ -95,12 +97,18 @@ class Batch:
                     self._in_flight -= size
                     self._changed.notify_all()
 
+    def _told(self, source: Source) -> str:
+        (wheels, size), (all_wheels, all_size) = self._taken, self._total
+        so_far = f"{size / 1e6:.1f} of {all_size / 1e6:.1f} MB"
+        return f"unpacking wheel {wheels} of {all_wheels}, {so_far}: {source.filename}"
+
     def _take(self) -> tuple[int, Source] | None:
         with self._changed:
             while self._left and not self._failed:
                 size = self._left[-1][0]
                 if self._in_flight == 0 or self._in_flight + size <= _MAX_IN_FLIGHT:
                     self._in_flight += size
+                    self._taken = (self._taken[0] + 1, self._taken[1] + size)
                     return self._left.pop()
                 self._changed.wait()
         return None
