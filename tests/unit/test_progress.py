@@ -116,7 +116,9 @@ def test_long_work_is_shown_on_one_line_that_goes_again(
     assert shown.process.returncode == 1  # their locks are nowhere
     said = shown.left.splitlines()
     assert len(said) == 2
-    assert all(line.startswith(f"rpm-venv: {path}.lock: the lock") for line, path in zip(said, PATHS))
+    assert all(
+        line.startswith(f"rpm-venv: {path}.lock: the lock") for line, path in zip(said, PATHS)
+    )
 
 
 @pytest.mark.parametrize(
