@@ -39,6 +39,12 @@ def test_every_macro_has_a_section_with_its_options(macros: Macros) -> None:
     assert {name: _documented(name) for name in MACROS} == _declared(macros)
 
 
+@pytest.mark.parametrize("name", MACROS)
+def test_a_macro_has_one_table_of_options_or_none(name: str) -> None:
+    tables = SECTIONS[name].count("| option | meaning |\n")
+    assert tables == (0 if "It has no options" in SECTIONS[name] else 1)
+
+
 def test_every_macro_is_in_the_overview() -> None:
     assert re.findall(r"^\| \[`%(venv_\w+)`\]\(#\1\)", DOCUMENT, re.MULTILINE) == MACROS
 

@@ -31,6 +31,15 @@ def command_options(verb: str) -> set[str]:
     return {word[1] for word in words if len(word) == 2} - {"h"}
 
 
+def test_the_usage_beside_a_macro_has_its_options(macros: Macros) -> None:
+    """The comment above each macro in macros.venv, which is what people read there."""
+    text = macros.file.read_text()
+    for name, letters in macro_options(macros).items():
+        (comment,) = re.findall(rf"((?:^#.*\n)+)%venv_{name}\(", text, re.MULTILINE)
+        usage = re.findall(rf"%%{{?venv_{name}\b((?:[^\n]|\n#  )*)", comment)
+        assert set(re.findall(r"(?<!\w)-(\w)\b", "".join(usage))) == letters, name
+
+
 VERBS = ["install", "remove", "verify", "check", "lock", "wheel", "declare"]
 
 

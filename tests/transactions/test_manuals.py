@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import re
+
 import pytest
 
 from rpm_venv import cli
@@ -32,6 +36,30 @@ def test_bash_completes_verbs_options_and_environments(host: Host, build: Build)
     assert set(_completed(host, "rpm-venv", "")) >= set(cli.VERBS)
     assert "--declared" in _completed(host, "rpm-venv", "verify", "--")
     assert _completed(host, "rpm-venv", "show", "/o") == ["/opt/app1/penv"]
+
+
+def _options(verb: str) -> set[str]:
+    """The options of a verb, by the command's own parser."""
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"rpm_venv.verbs.{verb}").arguments(parser)
+    return {word for action in parser._actions for word in action.option_strings}
+
+
+def test_completions_and_manual_have_the_options_of_every_verb(host: Host) -> None:
+    """Those that are installed, of what the command takes: no more and no less."""
+    bash = host.read("/usr/share/bash-completion/completions/rpm-venv")
+    zsh = host.read("/usr/share/zsh/site-functions/_rpm-venv")
+    page = host.read("/usr/share/man/man8/rpm-venv.8").replace("\\-", "-")
+    sections = {part.split("\n", 1)[0]: part for part in page.split("\n.SH ")}
+    for verb in cli.VERBS:
+        wanted = _options(verb)
+        (words,) = re.findall(rf"^_shtab_rpm_venv_{verb}_option_strings=\((.*)\)$", bash, re.M)
+        assert set(words.split()) == wanted, verb
+        (lines,) = re.findall(rf"^_shtab_rpm_venv_{verb}_options=\((.*?)^\)$", zsh, re.M | re.S)
+        named = re.findall(r'"[*]?(?:\([^)]*\))?"?(\{[^}]*\}|-[\w-]+)', lines)
+        assert {o for each in named for o in each.strip("{}").split(",")} == wanted, verb
+        rows = re.findall(r"^\\fB\\fC(-[\w-]+)[^\t\n]*\t", sections[verb], re.M)
+        assert {*rows, "-h", "--help"} == wanted, verb
 
 
 def test_zsh_finds_its_completion(host: Host) -> None:

@@ -83,3 +83,9 @@ def test_the_file_that_is_shipped_names_every_setting_and_sets_none() -> None:
     for line in settings:
         meant = configuration.parse(line.encode())
         assert meant == Configuration() or line.startswith("audit-max-age")
+
+
+def test_the_documents_have_every_setting() -> None:
+    for name in ("configuration.md", "commands.md"):
+        text = (Path(__file__).resolve().parents[2] / "docs" / name).read_text()
+        assert set(re.findall(r"^\| `([\w-]+) = ", text, re.M)) == set(configuration.SETTINGS), name
