@@ -83,7 +83,9 @@ def test_coprs_makefile_calls_vendor(build_host: Host) -> None:
     host.write(f"{here}/wheels/{APP.filename}", APP.content)
     host.write(f"{here}/wheels/{PURE.filename}", PURE.content)
     host.write(f"{here}/requirements.txt", make_lock([APP, PURE]))
-    host.write(f"{here}/app1.spec", spec("Source2: %{name}-%{version}-wheels.tar", "-w %{SOURCE2}"))
+    host.write(
+        f"{here}/app1.spec", spec("Source2: %{name}-%{version}-wheels.tar", "-w %{SOURCE2} -o")
+    )
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{here}/wheels"}
     words = ("make", "-s", "-f", ".copr/Makefile", "srpm", f"outdir={here}/out", "spec=app1.spec")
     host.run(*words, env={**index, **host.tools.environment}, cwd=here)
