@@ -7,7 +7,6 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from rpm_venv import history, plan, state
 from rpm_venv.errors import VenvError
@@ -16,6 +15,10 @@ from rpm_venv.report import Context
 from rpm_venv.system import configuration, declared, files, trust
 from rpm_venv.trees import generations
 from rpm_venv.wheels import store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: The warning where all was done but to tidy up, which the next call does as well.
 LEFT = "warning: not all that is no longer needed could be removed"

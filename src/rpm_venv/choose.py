@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import FetchError, Problem
 from rpm_venv.fetching import fetch
 from rpm_venv.fetching.fetch import AtHand, Found
+from rpm_venv.frozen import dataclass
 from rpm_venv.locks import amendments
 from rpm_venv.locks import lock as locks
 from rpm_venv.locks.amended import Amendment, refuse_broken

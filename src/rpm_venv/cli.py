@@ -12,12 +12,23 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
 
 from rpm_venv import __version__
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import FAILED, Context, Report, on_one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, Protocol
+
+    class Verb(Protocol):
+        """What a module in ``rpm_venv.verbs`` offers."""
+
+        def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+        def run(self, context: Context, args: argparse.Namespace) -> Report: ...
+
 
 #: Every verb with its one-line help. A verb is the module of its name in ``rpm_venv.verbs``, which
 #: has ``arguments(parser)`` and ``run(context, args) -> Report``; only the one called is imported.
@@ -48,14 +59,6 @@ VERBS = {
 
 #: The verbs that change a system: what they say is in its log as well.
 WRITING = frozenset({"install", "remove", "repair", "sync", "rollback", "gc"})
-
-
-class Verb(Protocol):
-    """What a module in ``rpm_venv.verbs`` offers."""
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
-
-    def run(self, context: Context, args: argparse.Namespace) -> Report: ...
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

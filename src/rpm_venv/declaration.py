@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from rpm_venv import shapes
 from rpm_venv.errors import UsageError
+from rpm_venv.frozen import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NEVRA = re.compile(
     r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._+-]*)-((?P<epoch>\d+):)?"

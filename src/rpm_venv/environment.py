@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
-
 from rpm_venv import shapes
 from rpm_venv.declaration import Declaration, Package
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks.amended import PENDING, Outcome
 from rpm_venv.paths import declared_at
 from rpm_venv.trees.generation import Live
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 1
 _SHAPE = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from rpm_venv.frozen import dataclass
 
 _MAX_SHOWN = 200  # problems of one input; a file that is none of ours has one in every line
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from rpm_venv.declaration import Declaration
 from rpm_venv.environment import Environment
+from rpm_venv.frozen import dataclass, replace
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime, timezone
 
+from rpm_venv import frozen
 from rpm_venv.events import Event
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import Layout
 from rpm_venv.system import files
 
@@ -58,8 +58,10 @@ def tell(layout: Layout, event: Event, *, once: bool = False) -> bool:
     event = replace(event, reason=event.reason[:_MAX_REASON])
     if once and event.says_what(last(layout, event.path)):
         return False
+    from datetime import datetime, timezone  # not for a call that has nothing to tell
+
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    line = json.dumps({"time": now, **asdict(event)}, separators=(",", ":")).encode() + b"\n"
+    line = json.dumps({"time": now, **vars(event)}, separators=(",", ":")).encode() + b"\n"
     is_new = not layout.history.exists()
     descriptor = os.open(layout.history, _APPEND, 0o644)
     try:
@@ -94,7 +96,7 @@ def _content(layout: Layout) -> bytes:
 
 
 def _lines(content: bytes) -> Iterator[Line]:
-    names = [field.name for field in fields(Event)]
+    names = frozen.names(Event)
     for text in content.splitlines():
         try:
             data = json.loads(text)

@@ -13,12 +13,12 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
 from rpm_venv.events import Event
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.report import on_one_line
 from rpm_venv.system import files, reading, trust

@@ -7,10 +7,10 @@ A *real path* is the same file as this process sees it, below ``--root``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.errors import UsageError
+from rpm_venv.frozen import dataclass
 
 HOME = PurePosixPath("/usr/lib/rpm-venv")
 SHARE = PurePosixPath("/usr/share/rpm-venv")

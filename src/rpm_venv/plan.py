@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Union
 
 from rpm_venv import events
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
 from rpm_venv.events import Event
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks.amended import NONE as NO_AMENDMENTS
 from rpm_venv.locks.amended import Amendments, Outcome
 from rpm_venv.trees.generation import Generation, Live
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
+    from typing import Union
+
     from rpm_venv.fetching.fetch import Found
     from rpm_venv.system.interpreter import Interpreter
     from rpm_venv.wheels.objects import Packaged
@@ -116,20 +118,21 @@ class Forget:
     path: str
 
 
-Step = Union[
-    BringObjects,
-    MakeObjects,
-    MakeGeneration,
-    WriteState,
-    Switch,
-    Unlink,
-    DropGenerations,
-    SweepStore,
-    DropObjects,
-    RemoveParents,
-    Tell,
-    Forget,
-]
+if TYPE_CHECKING:
+    Step = Union[
+        BringObjects,
+        MakeObjects,
+        MakeGeneration,
+        WriteState,
+        Switch,
+        Unlink,
+        DropGenerations,
+        SweepStore,
+        DropObjects,
+        RemoveParents,
+        Tell,
+        Forget,
+    ]
 
 
 @dataclass(frozen=True)

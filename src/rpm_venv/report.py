@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Union
 
+from rpm_venv.frozen import dataclass, field, replace
 from rpm_venv.paths import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Union
+
+    #: What there is to tell of progress: a text, or what gives it whenever somebody looks.
+    Told = Union[str, Callable[[], str]]
 
 DONE = 0
 FAILED = 1
@@ -38,10 +44,6 @@ def on_one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-#: What there is to tell of progress: a text, or what gives it whenever somebody looks.
-Told = Union[str, Callable[[], str]]
 
 
 def _silence(_: Told) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-#: A shape is a type, a list with the shape of its items, a tuple of alternatives (None is one), or
-#: a mapping of names to shapes.
-Shape = Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    #: A shape is a type, a list with the shape of its items, a tuple of alternatives (None is one),
+    #: or a mapping of names to shapes.
+    Shape = Any
 
 
 def loads(data: bytes | str) -> Any:

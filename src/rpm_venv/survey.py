@@ -10,7 +10,6 @@ import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path as RealPath
 from pathlib import PurePosixPath
 
@@ -18,13 +17,14 @@ from rpm_venv import state
 from rpm_venv.declaration import Declaration
 from rpm_venv.environment import SOUND, Environment, condition
 from rpm_venv.errors import LockError, VenvError
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks.amended import NONE, Amendments
 from rpm_venv.locks.locked import MAX_SIZE
 from rpm_venv.paths import Layout
 from rpm_venv.plan import Facts, wished_amendments
 from rpm_venv.system import amendments as administrator
-from rpm_venv.system import declared, reading, rpmdb, trust
-from rpm_venv.trees import generations, processes
+from rpm_venv.system import declared, reading, trust
+from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Live
 from rpm_venv.trees.manifest import Finding, Path, compare
 from rpm_venv.wheels import store
@@ -76,6 +76,8 @@ def orphaned(layout: Layout, paths: Iterable[str]) -> frozenset[str]:
             continue  # whose it is cannot be known
         if known is not None and known.owner is not None:
             owners[path] = known.owner.name
+    from rpm_venv.system import rpmdb  # not for a call about one environment
+
     there = rpmdb.installed(layout, set(owners.values())) if owners else None
     if there is None:
         return frozenset()
@@ -188,6 +190,8 @@ def python_gone(layout: Layout, path: str, generation: str) -> str:
 
 def with_processes(facts: Facts, layout: Layout, path: str) -> Facts:
     """The facts, and which generations running processes hold: every process is looked at."""
+    from rpm_venv.trees import processes  # not where nothing is to be dropped
+
     used = processes.in_use(layout, path, facts.generations) if facts.generations else frozenset()
     return replace(facts, in_use=used)
 

@@ -12,7 +12,6 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +19,7 @@ from rpm_venv.advisories import index, osv
 from rpm_venv.advisories.index import Summary
 from rpm_venv.advisories.osv import Advisory, RecordError
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 
 #: Where the package of a database puts it; outside of what the triggers for declarations look at.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 
 from packaging.utils import canonicalize_name
@@ -11,6 +10,7 @@ from packaging.utils import canonicalize_name
 from rpm_venv.advisories import evaluate
 from rpm_venv.advisories.ignores import Ignore
 from rpm_venv.advisories.osv import Advisory
+from rpm_venv.frozen import dataclass, replace
 
 #: Which of several names of one vulnerability comes first.
 _FIRST = ("PYSEC", "GHSA", "CVE")

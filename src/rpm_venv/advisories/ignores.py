@@ -7,12 +7,12 @@ the rest of the line. Through the day it names, an ignore counts.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date
 
 from packaging.utils import canonicalize_name
 
 from rpm_venv.errors import Problem, UsageError, VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import environment_path
 
 PLACE = "/etc/rpm-venv/audit.ignore"

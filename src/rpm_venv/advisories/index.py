@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from rpm_venv.advisories import evaluate
 from rpm_venv.advisories.osv import ECOSYSTEM, Advisory, Affected, Range, RecordError, read
+from rpm_venv.frozen import dataclass
 
 FORMAT = 1
 MAGIC = b'{"rpm-venv advisories":'

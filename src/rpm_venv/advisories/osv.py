@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from packaging.utils import canonicalize_name
+
+from rpm_venv.frozen import dataclass
 
 ECOSYSTEM = "PyPI"
 MAX_RECORD = 4 << 20  # bytes; the largest of the PyPA's database has 16 KiB

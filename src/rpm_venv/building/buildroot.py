@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass, field
 from rpm_venv.paths import HOME, SHARE, Layout, declared_at, escape
 from rpm_venv.system import declared, files
 from rpm_venv.wheels import packaged

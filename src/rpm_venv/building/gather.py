@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rpm_venv.building import vendored
 from rpm_venv.errors import FetchError, LockError, Problem, VenvError
 from rpm_venv.fetching import fetch
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, own
 from rpm_venv.locks.built import Built
 from rpm_venv.locks.locked import Entry, Lock, LockedFile

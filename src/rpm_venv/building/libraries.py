@@ -11,13 +11,13 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rpm_venv.confined import names
 from rpm_venv.confined.archive import Archive
 from rpm_venv.confined.members import Member, Refused
 from rpm_venv.errors import VenvError, WheelError
+from rpm_venv.frozen import dataclass
 from rpm_venv.system import files
 
 _ELF = b"\x7fELF"

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.building.dependencies import common_minors
@@ -15,6 +14,7 @@ from rpm_venv.confined.members import Refused
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import LockError, Problem, VenvError
 from rpm_venv.fetching import fetch
+from rpm_venv.frozen import dataclass
 from rpm_venv.locks import lock as locks
 from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock
 from rpm_venv.paths import Layout

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rpm_venv.building.gather import Gathered
 from rpm_venv.declaration import Declaration
+from rpm_venv.frozen import dataclass, field
 from rpm_venv.paths import Layout
 from rpm_venv.system import configuration, files
 from rpm_venv.system.interpreter import Interpreter

@@ -9,10 +9,10 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rpm_venv.errors import Problem, VenvError
+from rpm_venv.frozen import dataclass
 
 _TAG = re.compile(r"^(Name|Version|Source\d*)[ \t]*:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
 _WROTE = re.compile(r"^Wrote: (.+\.src\.rpm)$", re.MULTILINE)

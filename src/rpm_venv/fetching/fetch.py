@@ -10,11 +10,11 @@ import functools
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
+from rpm_venv.frozen import dataclass
 from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
 from rpm_venv.paths import Layout
 from rpm_venv.system import reading

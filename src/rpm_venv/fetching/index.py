@@ -15,12 +15,12 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from rpm_venv.errors import FetchError, Problem, VenvError, WheelError
 from rpm_venv.fetching import complaint
+from rpm_venv.frozen import replace
 from rpm_venv.locks.locked import Entry
 from rpm_venv.paths import Layout
 from rpm_venv.system import configuration, files, reading, sandbox, trust

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Callable
 
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.linting import values
 from rpm_venv.linting.flow import AndOrList, Context, Frame, Test
 from rpm_venv.linting.shell import Token, tokens

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.linting.commands import Command, commands
 from rpm_venv.linting.expansion import Macros
 from rpm_venv.linting.spec_file import SCRIPTLETS, Line, Section, SpecFile

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from rpm_venv.frozen import dataclass, field
 from rpm_venv.linting import values
 from rpm_venv.linting.values import ALL, Outcome, Values
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from rpm_venv.frozen import dataclass
 from rpm_venv.linting import environments
 from rpm_venv.linting.environments import Filled, Installed, Removed, Uses
 from rpm_venv.linting.flow import Test

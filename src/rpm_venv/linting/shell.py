@@ -9,8 +9,8 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from rpm_venv.frozen import dataclass
 from rpm_venv.linting.spec_file import Line
 
 _OPERATORS = (";;", "&&", "||", "\n", ";", "&", "|", "(", ")")

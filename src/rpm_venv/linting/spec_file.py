@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rpm_venv.errors import UsageError
+from rpm_venv.frozen import dataclass, field
 from rpm_venv.linting.expansion import Macros
 
 _TRIGGERS = {

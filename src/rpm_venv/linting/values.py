@@ -10,7 +10,8 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from rpm_venv.frozen import dataclass
 
 Values = frozenset[int]
 ALL: Values = frozenset((0, 1, 2))

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
 
 from rpm_venv.errors import LockError, Problem
+from rpm_venv.frozen import dataclass, field
 from rpm_venv.locks.locked import Entry
 from rpm_venv.paths import EXTRAS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 OVERRIDE, EXTRA = "override", "extra"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 
 from rpm_venv.errors import Problem, first_line
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, requirements
 from rpm_venv.locks.amended import (
     APPLIED,

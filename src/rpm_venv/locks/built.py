@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rpm_venv.errors import Problem, WheelError, first_line
+from rpm_venv.frozen import dataclass
 from rpm_venv.locks.locked import Entry, LockedFile
 from rpm_venv.locks.requirements import normalized
 

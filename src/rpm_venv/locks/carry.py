@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from rpm_venv.errors import LockError, first_line
+from rpm_venv.frozen import replace
 from rpm_venv.locks import exported, poetrylock, project, targets, uvlock
 from rpm_venv.system.interpreter import Interpreter
 

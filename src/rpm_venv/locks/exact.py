@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rpm_venv.errors import LockError, Problem
+from rpm_venv.frozen import replace
 from rpm_venv.locks import built, lock, pylock, targets
 from rpm_venv.locks.built import Built
 from rpm_venv.locks.locked import Entry, Lock

@@ -7,10 +7,10 @@ carried over, with the sha256 of every wheel that is for it, or where there is n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv.errors import LockError, Problem
+from rpm_venv.frozen import dataclass
 from rpm_venv.locks import pylock
 from rpm_venv.locks.locked import Entry, LockedFile
 from rpm_venv.system.interpreter import Interpreter

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rpm_venv.frozen import dataclass
 from rpm_venv.locks.requirements import normalized
 
 if TYPE_CHECKING:

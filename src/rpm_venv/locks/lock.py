@@ -6,10 +6,10 @@ import hashlib
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv.errors import LockError, Problem, first_line
+from rpm_venv.frozen import replace
 from rpm_venv.locks import requirements
 from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock, LockedFile
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from rpm_venv.frozen import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # parsing a lock without markers must not pay for what parses markers
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet

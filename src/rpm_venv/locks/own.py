@@ -6,10 +6,10 @@ An edge: reads directories and the wheels in them, of the system that builds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rpm_venv.errors import LockError, Problem
+from rpm_venv.frozen import replace
 from rpm_venv.locks import built, lock, requirements
 from rpm_venv.locks.built import Built
 from rpm_venv.locks.locked import Entry, Lock

@@ -16,11 +16,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rpm_venv.errors import LockError, Problem, VenvError
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import pylock
 from rpm_venv.locks.lock import HOW_TO_BUILD, SOURCES, is_pylock
 from rpm_venv.locks.locked import Entry, Lock

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rpm_venv.errors import UsageError
+from rpm_venv.frozen import replace
 from rpm_venv.locks.locked import Entry, LockedFile
 from rpm_venv.system.interpreter import OLDEST, Interpreter
 

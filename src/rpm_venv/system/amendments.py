@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.locks.amended import EXTRA, OVERRIDE
 from rpm_venv.locks.locked import MAX_SIZE
 from rpm_venv.paths import AMENDMENTS, EXTRAS, Layout, environment_named, escape

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Callable
-
 from rpm_venv.errors import Problem, VenvError
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import CONFIG, Layout
 from rpm_venv.system import reading, trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 _MOST = 1 << 20  # bytes
 _YES_AND_NO = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}

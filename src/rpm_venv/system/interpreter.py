@@ -6,14 +6,17 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rpm_venv.confined import describe
 from rpm_venv.errors import VenvError, first_line
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.system import trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 OLDEST = (3, 9)
 _SYSTEM_DIRECTORY = "/usr/bin"

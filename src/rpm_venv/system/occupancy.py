@@ -7,7 +7,7 @@ import stat
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import OccupiedError, VenvError
 from rpm_venv.paths import Layout
-from rpm_venv.system import rpmdb, trust
+from rpm_venv.system import trust
 from rpm_venv.trees.generation import Live
 
 
@@ -48,6 +48,8 @@ def _owned(layout: Layout, path: str) -> tuple[str, str] | None:
     real = layout.real(path)
     if not stat.S_ISDIR(real.lstat().st_mode):
         return None
+    from rpm_venv.system import rpmdb  # not where the path is ours already
+
     return rpmdb.first_owned_below(layout, path)
 
 

@@ -6,8 +6,9 @@ import contextlib
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from rpm_venv.frozen import dataclass
 
 #: Where distributions have the administrator's programs; nothing of a caller's PATH.
 _PLACES = ("/usr/sbin", "/usr/bin")

@@ -14,10 +14,16 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Callable, ClassVar
 
 from rpm_venv.declaration import Package
 from rpm_venv.paths import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, ClassVar
+
+    #: Called with an index and a key, it gives the headers of packages; without, of all.
+    _Database = Callable[..., Iterator[Any]]
 
 #: Where distributions have their database, for a root whose rpm is configured unlike ours.
 _KNOWN_PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
@@ -78,10 +84,6 @@ def _matching(layout: Layout, index: str, key: str) -> tuple[Package, ...] | Non
         if database is None:
             return None
         return tuple(sorted(map(_package, database(index, key)), key=str))
-
-
-#: A database: called with an index and a key, it gives the headers of packages; without, of all.
-_Database = Callable[..., Iterator[Any]]
 
 
 @contextlib.contextmanager

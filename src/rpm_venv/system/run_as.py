@@ -14,10 +14,10 @@ import select
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _KEPT = 64 * 1024  # bytes of output, the last ones

@@ -13,13 +13,13 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Callable
 
 from rpm_venv.confined import lockdown, zygote
 from rpm_venv.errors import SandboxError
+from rpm_venv.frozen import dataclass
 from rpm_venv.wheels.stream import printable
 
 _READ = 1 << 20

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import Layout
 from rpm_venv.system import files, trust
 from rpm_venv.system.interpreter import Interpreter

@@ -8,11 +8,11 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter

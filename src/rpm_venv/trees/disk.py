@@ -6,8 +6,8 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.trees import generations
 

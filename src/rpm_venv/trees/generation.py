@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 from rpm_venv import shapes
 from rpm_venv.declaration import Declaration
+from rpm_venv.frozen import dataclass
 from rpm_venv.system.interpreter import Interpreter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 1
 NAME_DIGITS = 20

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, Layout, environment_named, escape
-from rpm_venv.system import copying, files, reading, trust
+from rpm_venv.system import files, reading, trust
 from rpm_venv.trees.generation import Generation, Live, is_name
 from rpm_venv.trees.manifest import Manifest, sealed
 
@@ -203,6 +203,7 @@ def _move_aside(real: Path, aside: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        from rpm_venv.system import copying  # for a hand-made environment alone
 
         copying.copy_tree(real, Path(aside))
         files.remove_tree(real)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from rpm_venv import shapes
+from rpm_venv.frozen import dataclass
 
 FORMAT = 1
 _ROW = (str, str, int, int, str)

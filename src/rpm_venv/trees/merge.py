@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Union
 
 from rpm_venv.errors import Problem
+from rpm_venv.frozen import dataclass, field
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, startup
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject

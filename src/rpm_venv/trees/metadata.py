@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rpm_venv.confined import dist_info
 from rpm_venv.confined.members import Refused
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.system import reading
 from rpm_venv.trees import generations

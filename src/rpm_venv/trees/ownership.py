@@ -7,9 +7,9 @@ import os
 import posixpath
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import HOME, SHARE, Layout, extended_by, unescape
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Distribution, Generation, is_name

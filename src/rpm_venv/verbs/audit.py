@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from rpm_venv import state
 from rpm_venv.advisories import database, findings, ignores
 from rpm_venv.advisories.findings import Vulnerability
 from rpm_venv.errors import UsageError, VenvError
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FAILED, FOUND, Context, Report
 from rpm_venv.system import configuration, declared, reading

@@ -10,12 +10,12 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from rpm_venv import survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.fetching import fetch
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock
 from rpm_venv.locks.amended import OVERRIDE, broken
 from rpm_venv.locks.lock import Entry

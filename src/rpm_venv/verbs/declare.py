@@ -10,12 +10,12 @@ import argparse
 import contextlib
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rpm_venv.building import buildroot, gather, payload, prebuilt
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, UsageError, VenvError, WheelError
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import built, lock, own
 from rpm_venv.paths import Layout, declared_at, environment_path
 from rpm_venv.report import Context, Report

@@ -14,11 +14,11 @@ import os
 import shlex
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from rpm_venv.building import buildroot, dependencies, libraries, passes, payload
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, UsageError, VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.linting import mistakes, spec_file
 from rpm_venv.paths import Layout, declared_at, extended_by
 from rpm_venv.report import FAILED, Context, Report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from rpm_venv import history
 from rpm_venv.history import Line
@@ -26,7 +25,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     untold = dict(_untold(context.layout, lines))
     return Report(
         data={
-            "events": [{"time": line.time, **asdict(line.event)} for line in lines],
+            "events": [{"time": line.time, **vars(line.event)} for line in lines],
             "untold": untold,
         },
         text=tuple(_text(line) for line in lines),

@@ -6,11 +6,11 @@ import argparse
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from rpm_venv import apply, events, plan, state, survey, whole
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, first_line
+from rpm_venv.frozen import replace
 from rpm_venv.locks.amended import Amendment, broken
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report

@@ -6,10 +6,10 @@ import argparse
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rpm_venv.errors import LockError, Problem, UsageError, VenvError
+from rpm_venv.frozen import replace
 from rpm_venv.locks import (
     built,
     carry,

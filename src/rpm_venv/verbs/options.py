@@ -6,14 +6,14 @@ import argparse
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.errors import UsageError, VenvError
+from rpm_venv.frozen import replace
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.system import declared
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rpm_venv.report import Context
     from rpm_venv.system.interpreter import Interpreter

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rpm_venv import apply, events, history, plan, survey, whole
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import replace
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
 from rpm_venv.system import rpmdb

@@ -9,13 +9,13 @@ import argparse
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rpm_venv.building import rpmbuild, vendored
 from rpm_venv.building.rpmbuild import SpecFile
 from rpm_venv.errors import LockError, UsageError, VenvError
 from rpm_venv.fetching import download, fetch
+from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, own, targets
 from rpm_venv.locks.locked import Entry
 from rpm_venv.paths import Layout

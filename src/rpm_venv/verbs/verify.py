@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rpm_venv import state, survey, whole
 from rpm_venv.environment import SOUND
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FOUND, Context, Report
 from rpm_venv.survey import Surroundings

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rpm_venv import shapes
+from rpm_venv.frozen import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rpm_venv.system.interpreter import Interpreter
 

@@ -13,12 +13,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rpm_venv import shapes
 from rpm_venv.confined import names
 from rpm_venv.errors import Problem, VenvError
+from rpm_venv.frozen import dataclass, field
 from rpm_venv.paths import Layout
 from rpm_venv.system import files, trust
 from rpm_venv.system.interpreter import Interpreter

@@ -11,14 +11,16 @@ import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Callable
 
-from rpm_venv.confined import names, protocol
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.system import files, reading
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels.objects import EntryPoint, Source, StoredFile, StoredObject, object_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 __all__ = [
     "EntryPoint",
@@ -80,6 +82,8 @@ def loads(description: bytes, object_id: str) -> StoredObject:
 
 def _refuse_paths(stored: StoredObject) -> None:
     """``ValueError`` where a description leads out of its object; another root's may."""
+    from rpm_venv.confined import names, protocol  # not for who only asks what is there
+
     own = [stored.dist_info, *(file.path for file in stored.files)]
     wrong = [path for path in own if names.problem(path)]
     if wrong or "/" in stored.dist_info:

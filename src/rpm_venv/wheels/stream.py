@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Union
 
 from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem
+from rpm_venv.frozen import dataclass
 
 #: Files with their byte code, claims and problems: a stream that says more is one without an end.
 _MAX_EVENTS = 2 * protocol.MAX_FILES + protocol.MAX_PROBLEMS + 1

@@ -8,7 +8,6 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from packaging.tags import parse_tag
@@ -21,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
+from rpm_venv.frozen import dataclass
 from rpm_venv.wheels.objects import EntryPoint
 
 INSTALLER = b"rpm-venv\n"
