@@ -13,7 +13,7 @@ _COLOURS = {"ours": "#2a6f97", "uv with byte code": "#de7f2f", "uv": "#f2c14e",
             "pip 26": "#8f8f8f", "pip 23": "#bdbdbd", "hashing": "#6a994e",
             "rm -rf": "#6a994e", "ours, unconfined": "#89c2d9"}  # fmt: skip
 _ROW, _LABEL, _WIDTH, _GAP = 16, 150, 460, 10
-_BEGIN, _END = "<!-- measured: make bench writes this -->", "<!-- measured: end -->"
+BEGIN, END = "<!-- measured: make bench writes this -->", "<!-- measured: end -->"
 
 
 def lines(name: str, measured: Measured, goals: Sequence[Verdict]) -> list[str]:
@@ -61,10 +61,10 @@ def _seconds(costs: Sequence[object] | None) -> str:
 
 def with_table(document: str, text: str) -> str:
     """A document with these tables in the place of those it has."""
-    pattern = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if not pattern.search(document):
         raise ValueError("the document has no place for tables")
-    return pattern.sub(lambda _: f"{_BEGIN}\n{text}\n{_END}", document)
+    return pattern.sub(lambda _: f"{BEGIN}\n{text}\n{END}", document)
 
 
 def plot(sets: Mapping[str, Measured]) -> str:
