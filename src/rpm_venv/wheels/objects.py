@@ -21,6 +21,8 @@ _HEAD = {
 }
 _FILE = (str, str, int, int, str)
 _POINT = (str, str, str, str)
+#: One encoder for all lines: ``json.dumps`` makes one for each, which takes longer than the line.
+_ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -139,4 +141,4 @@ class StoredObject:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    return _ENCODE(value).encode() + b"\n"

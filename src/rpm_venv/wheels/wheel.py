@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import csv
 import io
 import math
@@ -216,7 +216,8 @@ def record(rows: Iterable[tuple[str, str, int]], own: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for path, sha256, size in sorted(rows):
-        encoded = base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode()
+        encoded = binascii.b2a_base64(bytes.fromhex(sha256), newline=False).decode().rstrip("=")
+        encoded = encoded.replace("+", "-").replace("/", "_")
         writer.writerow((path, f"sha256={encoded}", size))
     writer.writerow((own, "", ""))
     return text.getvalue().encode()
