@@ -13,7 +13,6 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
@@ -127,6 +126,8 @@ def _line(text: str) -> str:
 
 
 def _append(layout: Layout, entries: list[Entry]) -> None:
+    from datetime import datetime, timezone  # not for a call that says nothing
+
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     begin = f"{now} rpm-venv[{os.getpid()}]: "
     data = "".join(f"{begin}{_line(entry.text)}\n" for entry in entries).encode()

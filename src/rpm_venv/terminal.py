@@ -14,7 +14,11 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-from rpm_venv.report import Told, on_one_line
+from rpm_venv.report import on_one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rpm_venv.report import Told
 
 _FIRST = 1.0  # seconds until the first text is shown
 _NEXT = 0.2

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 #: What every contender gets: nothing of the caller's configuration, so an index is never asked.
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/nonexistent",
+    "HOME": "/dev/null",  # nobody can make a directory of it
     "LANG": "C.UTF-8",
     "PIP_CONFIG_FILE": "/dev/null",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
