@@ -31,6 +31,7 @@ MAX_ARCHIVE = 512 << 20  # bytes of a zip
 MAX_DIRECTORY = 64 << 20  # bytes of its list of members, which zipfile reads at once
 MAX_RECORDS = 300_000
 MAX_CONTENT = 2 << 30  # bytes of all records together
+MAX_KEPT = 8_000_000  # versions and events of the records that are asked for: half a GiB
 _NAMED = 20  # unreadable records that are named
 _HINT = "docs/commands.md (audit) says where databases come from"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -136,7 +137,7 @@ def _gather(
 ) -> Database:
     """Read every record; what comes instead of its bytes is why there are none."""
     projects: dict[str, list[Advisory]] = {}
-    counted = withdrawn = 0
+    counted = withdrawn = kept = 0
     unreadable: list[str] = []
     newest: date | None = None
     latest = today() + timedelta(days=1)  # a record of the future makes no database younger
@@ -155,9 +156,13 @@ def _gather(
         withdrawn += advisory.withdrawn
         counted += not advisory.withdrawn
         if not advisory.withdrawn:
-            for project in {each.project for each in advisory.affected}:
-                if wanted is None or project in wanted:
-                    projects.setdefault(project, []).append(advisory)
+            names = {each.project for each in advisory.affected}
+            asked = names if wanted is None else names.intersection(wanted)
+            for project in asked:
+                projects.setdefault(project, []).append(advisory)
+            kept += advisory.weight if asked else 0
+        if kept > MAX_KEPT:
+            raise _unusable(str(place), f"more than {MAX_KEPT} versions")
     if not counted + withdrawn:
         first = f": {unreadable[0]}" if unreadable else ""
         raise _unusable(str(place), f"there is no OSV record in it{first}")

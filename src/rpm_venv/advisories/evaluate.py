@@ -18,6 +18,7 @@ from packaging.version import Version
 from rpm_venv.advisories.osv import Affected, Range
 
 _KEPT = 1 << 16  # parsed versions; more than one environment's advisories name
+_MOST_TRIED = 50  # versions named as fixed, until one is not affected
 _SEMVER = re.compile(r"(?P<release>\d+\.\d+\.\d+)-(?P<pre>[0-9A-Za-z.-]+)")
 #: The event "introduced": "0" is before every version, also before 0.dev1.
 _BEFORE_ALL = "0"
@@ -131,10 +132,13 @@ def _bound(range_: Range, text: str) -> str:
 
 
 def first_fixed(affected: Affected, version: str) -> str:
-    """The first version above this one that is named as fixed, and is not affected; "" for none."""
+    """The first version above this one that is named as fixed, and is not affected; "" for none.
+
+    Also where the first ``_MOST_TRIED`` that are named are all affected: no sound record is so.
+    """
     here = public(version)
     fixed = sorted({text for text in _fixed(affected) if compare(text, here) > 0}, key=order)
-    return next((text for text in fixed if not affects(affected, text)), "")
+    return next((text for text in fixed[:_MOST_TRIED] if not affects(affected, text)), "")
 
 
 def _fixed(affected: Affected) -> Iterator[str]:

@@ -62,20 +62,31 @@ def judged(
     return replace(found, expired=matching[0]) if matching else found
 
 
-def _same(advisories: Iterable[Advisory]) -> list[list[Advisory]]:
+def _same(advisories: Iterable[Advisory]) -> Iterable[list[Advisory]]:
     """Advisories in groups: two that share a name, or that a third one joins, are of one thing."""
-    groups: list[tuple[set[str], list[Advisory]]] = []
-    for advisory in advisories:
-        names, together = {advisory.id, *advisory.aliases}, [advisory]
-        apart = []
-        for group in groups:
-            if group[0] & names:
-                names |= group[0]
-                together = group[1] + together
-            else:
-                apart.append(group)
-        groups = [*apart, (names, together)]
-    return [together for _, together in groups]
+    known = list(advisories)
+    by_name: dict[str, list[int]] = {}
+    for number, advisory in enumerate(known):
+        for name in {advisory.id, *advisory.aliases}:
+            by_name.setdefault(name, []).append(number)
+    left = set(range(len(known)))
+    for first in range(len(known)):
+        if first in left:
+            together = _joined(first, known, by_name)
+            left -= together
+            yield [known[number] for number in sorted(together)]
+
+
+def _joined(first: int, known: Sequence[Advisory], by_name: dict[str, list[int]]) -> set[int]:
+    """The numbers of all advisories that names lead to from one of them; each name is used up."""
+    found, waiting = {first}, [first]
+    while waiting:
+        advisory = known[waiting.pop()]
+        for name in (advisory.id, *advisory.aliases):
+            new = set(by_name.pop(name, ())) - found
+            found |= new
+            waiting += new
+    return found
 
 
 def _vulnerability(together: Sequence[Advisory], project: str, version: str) -> Vulnerability:

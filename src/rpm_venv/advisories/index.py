@@ -18,8 +18,9 @@ from rpm_venv.frozen import dataclass
 
 FORMAT = 1
 MAGIC = b'{"rpm-venv advisories":'
-MAX_HEAD = 64 << 20  # bytes
-MAX_LINE = 64 << 20
+MAX_HEAD = 8 << 20  # bytes; JSON takes some twenty times its length in memory
+MAX_LINE = 8 << 20
+_MOST_COVERED = 1 << 20  # products of versions and events of one record that are tried
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,18 @@ class Head:
 
 
 def dumps(summary: Summary, advisories: Mapping[str, Iterable[Advisory]]) -> bytes:
-    """The file for a database; the same database gives the same bytes."""
+    """The file for a database; the same database gives the same bytes.
+
+    ``RecordError`` where there is so much of it that ``head`` or ``project`` would not read it.
+    """
     lines: list[bytes] = []
     places: dict[str, tuple[int, int]] = {}
     offset = 0
     for project in sorted(advisories):
         records = sorted(advisories[project], key=lambda each: each.id)
         line = _line([_slim(each, project) for each in records])
+        if len(line) > MAX_LINE:
+            raise RecordError(f"more than {MAX_LINE >> 20} MiB about one project")
         places[project] = (offset, len(line))
         offset += len(line)
         lines.append(line)
@@ -65,7 +71,10 @@ def dumps(summary: Summary, advisories: Mapping[str, Iterable[Advisory]]) -> byt
         "skipped": list(summary.skipped),
         "places": places,
     }
-    return _line(head) + b"".join(lines)
+    first = _line(head)
+    if len(first) > MAX_HEAD:
+        raise RecordError("too many projects")
+    return first + b"".join(lines)
 
 
 def _line(value: object) -> bytes:
@@ -85,10 +94,13 @@ def _slim(advisory: Advisory, project: str) -> dict[str, Any]:
 def _slim_affected(affected: Affected) -> dict[str, Any]:
     ranges = [each for each in affected.ranges if each.type != "GIT"]
     versions = sorted({evaluate.canonical(text) for text in affected.versions})
+    events = sum(len(each.events) for each in ranges)
+    # Leaving versions out saves room, and no more than that.
+    covering = ranges if len(versions) * events <= _MOST_COVERED else []
     return {
         "package": {"ecosystem": ECOSYSTEM, "name": affected.project},
         "ranges": [{"type": r.type, "events": [{kind: t} for kind, t in r.events]} for r in ranges],
-        "versions": [text for text in versions if not _is_covered(text, ranges)],
+        "versions": [text for text in versions if not _is_covered(text, covering)],
     }
 
 

@@ -5,6 +5,7 @@ A record comes from a stranger: what is not as the schema says is a ``RecordErro
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,11 @@ from rpm_venv.frozen import dataclass
 ECOSYSTEM = "PyPI"
 MAX_RECORD = 4 << 20  # bytes; the largest of the PyPA's database has 16 KiB
 _MAX_TEXT = 200  # characters of a name or a version
+#: Of one record; those of the PyPA's database stay below a tenth. What is asked of a record takes
+#: time with the product of these.
+_MAX_AFFECTED = 500
+_MAX_EVENTS = 2_000
+_MAX_ALIASES = 500
 _MAX_SUMMARY = 160
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,99}")
 
@@ -58,6 +64,13 @@ class Advisory:
     withdrawn: bool
     affected: tuple[Affected, ...]
 
+    @property
+    def weight(self) -> int:
+        """How many texts it takes memory for, about."""
+        ranges = (each for one in self.affected for each in one.ranges)
+        listed = sum(len(one.versions) for one in self.affected)
+        return len(self.aliases) + listed + sum(len(each.events) for each in ranges)
+
     def of(self, project: str) -> tuple[Affected, ...]:
         """What it says of a project."""
         return tuple(each for each in self.affected if each.project == project)
@@ -80,13 +93,17 @@ def loads(data: bytes) -> Advisory:
 def read(record: object) -> Advisory:
     """The advisory in a record that is parsed already; ``RecordError`` when there is none."""
     fields = _mapping(record, "the record")
+    affected = tuple(_affected(fields))
+    events = sum(len(each.events) for one in affected for each in one.ranges)
+    if len(affected) > _MAX_AFFECTED or events > _MAX_EVENTS:
+        raise RecordError(f"more than {_MAX_AFFECTED} projects or {_MAX_EVENTS} events")
     return Advisory(
         id=_identifier(fields.get("id")),
-        aliases=tuple(_aliases(fields)),
+        aliases=tuple(itertools.islice(_aliases(fields), _MAX_ALIASES)),
         summary=_summary(fields),
         modified=_day(fields.get("modified")),
         withdrawn=bool(fields.get("withdrawn")),
-        affected=tuple(_affected(fields)),
+        affected=affected,
     )
 
 

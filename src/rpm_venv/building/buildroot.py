@@ -10,7 +10,7 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass, field
 from rpm_venv.paths import HOME, SHARE, Layout, declared_at, escape
-from rpm_venv.system import declared, files
+from rpm_venv.system import declared, files, trust
 from rpm_venv.wheels import packaged
 
 #: Directories that are the system's and no package's: ``filesystem`` owns them, or nobody should.
@@ -43,10 +43,12 @@ def ship(layout: Layout, shipment: Shipment) -> tuple[str, ...]:
     """Put a shipment into the buildroot, in place of an older one; its lines for %files.
 
     All that ``declare`` changes in a buildroot is changed here. ``VenvError`` where something else
-    stands in a link's place; nothing was changed then.
+    stands in a link's place, or a link leads out of the buildroot; nothing was changed then.
     """
     declaration = shipment.declaration
     _refuse_occupied(layout, shipment)
+    places = (declaration.path, *shipment.commands, SHARE / "x", HOME / "packaged/x", HOME / "envs/x")
+    trust.refuse_links_out((layout.real(each).parent for each in places), layout.root)
     before = declared.read(layout, declaration.path)
     for command in shipment.commands:
         _link(layout, command, _target(command, declaration.path))
@@ -88,6 +90,7 @@ def place(layout: Layout, path: str) -> None:
     A ghost has its type from the buildroot, and rpm would unlink what is a link on disk and was
     packaged as a directory. Relative, because rpmbuild warns of absolute links.
     """
+    trust.refuse_links_out([layout.real(path).parent], layout.root)
     _link(layout, path, HOME / "envs" / escape(path))
 
 
@@ -180,7 +183,14 @@ def add_to_list(layout: Layout, file: Path, lines: Iterable[str]) -> None:
     is not there any more: rpmbuild would fail on that.
     """
     known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    there = [line for line in known if os.path.lexists(layout.real(line.split()[-1]))]
+    there = [line for line in known if _is_there(layout, line)]
     text = "".join(f"{line}\n" for line in dict.fromkeys([*there, *lines]))
     files.make_directory(file.parent)
     files.write_atomic(file, text.encode())
+
+
+def _is_there(layout: Layout, line: str) -> bool:
+    """Whether rpmbuild finds what a line names; what an author has added is the author's to know."""
+    place = PurePosixPath((line.split() or [""])[-1])
+    is_ours = place.is_absolute() and ".." not in place.parts
+    return not is_ours or os.path.lexists(layout.real(place))

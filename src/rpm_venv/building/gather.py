@@ -17,9 +17,10 @@ from rpm_venv.fetching import fetch
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, own
 from rpm_venv.locks.built import Built
-from rpm_venv.locks.locked import Entry, Lock, LockedFile
+from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock, LockedFile
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
+from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees.generation import Distribution
 from rpm_venv.wheels.store import Source
@@ -185,6 +186,6 @@ def _missing(missing: Sequence[tuple[Entry, Problem]]) -> FetchError:
 def read(path: Path) -> bytes:
     """The author's lock; ``LockError`` where it cannot be read."""
     try:
-        return path.read_bytes()
+        return reading.content(path, most=MAX_SIZE)
     except OSError as error:
         raise LockError(f"cannot be read: {error.strerror}", subject=str(path)) from None

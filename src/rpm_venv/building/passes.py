@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, SHARE, Layout, escape
-from rpm_venv.system import files
+from rpm_venv.system import files, trust
 
 _UNTOUCHED = (SHARE, HOME)
 
@@ -22,6 +22,7 @@ def set_aside(layout: Layout) -> None:
 
     It goes beside the buildroot, so that all of it moves by a rename and stays as it is.
     """
+    _refuse_links_out(layout)
     aside = _aside(layout)
     files.remove_tree(aside)  # what a build that failed in between has left
     for place in _UNTOUCHED:
@@ -32,6 +33,7 @@ def set_aside(layout: Layout) -> None:
 
 def put_back(layout: Layout) -> None:
     """Undo ``set_aside``; nothing where nothing is aside."""
+    _refuse_links_out(layout)
     aside = _aside(layout)
     for place in _UNTOUCHED:
         away, real = aside / escape(str(place)), layout.real(place)
@@ -45,6 +47,11 @@ def put_back(layout: Layout) -> None:
         files.make_directory(real.parent)
         files.move(away, real)
     files.remove_tree(aside)
+
+
+def _refuse_links_out(layout: Layout) -> None:
+    """``VenvError`` where this would take the builder's own files out of the way."""
+    trust.refuse_links_out((layout.real(place).parent for place in _UNTOUCHED), layout.root)
 
 
 def _aside(layout: Layout) -> Path:

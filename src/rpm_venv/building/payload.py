@@ -18,7 +18,7 @@ from rpm_venv.frozen import dataclass
 from rpm_venv.locks import lock as locks
 from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock
 from rpm_venv.paths import Layout
-from rpm_venv.system import reading
+from rpm_venv.system import reading, trust
 from rpm_venv.system.interpreter import Interpreter, inspect
 from rpm_venv.wheels import packaged
 from rpm_venv.wheels.wheel import WheelName
@@ -89,7 +89,11 @@ def _of_the_source(error: LockError, declaration: Declaration) -> LockError:
 
 
 def lock(layout: Layout, file: str) -> Lock:
-    """A lock in the buildroot; ``LockError`` where it is not there or not exact."""
+    """A lock in the buildroot; ``LockError`` where it is not there or not exact.
+
+    ``VenvError`` where it is a link out of the buildroot.
+    """
+    trust.refuse_links_out([layout.real(file)], layout.root)
     try:
         data = reading.content(layout.real(file), most=MAX_SIZE)
     except OSError as error:
@@ -111,6 +115,7 @@ def _shelf(layout: Layout, directory: str) -> tuple[Shipped, ...]:
             subject=directory,
             hint="put it there in %install, or leave -w out",
         ) from None
+    trust.refuse_links_out((real / name for name in names), layout.root)
     return tuple(Shipped(WheelName.parse(name), _sha256(real / name)) for name in names)
 
 

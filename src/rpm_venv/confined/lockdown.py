@@ -119,7 +119,7 @@ def become_nobody(users: Iterable[int] = ()) -> list[str]:
     The first of these user ids is taken that there is in this user namespace.
     """
     missing = [] if any(map(_become, users or strangers())) else ["user"]
-    if not _dropped_capabilities():
+    if not drop_capabilities():
         missing.append("capabilities")
     return missing
 
@@ -209,7 +209,8 @@ def _prctl(option: int, value: int, pointer: bytes | None = None) -> bool:
     return bool(ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), third, zero, zero) == 0)
 
 
-def _dropped_capabilities() -> bool:
+def drop_capabilities() -> bool:
+    """Give up all capabilities, also those that a program would inherit; whether that was done."""
     if ctypes is None:
         return os.geteuid() != 0  # the kernel dropped them with the last user id of root
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)

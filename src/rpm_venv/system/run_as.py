@@ -16,11 +16,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from rpm_venv.confined import lockdown
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _KEPT = 64 * 1024  # bytes of output, the last ones
+_MAX_PIPE = 1 << 20  # bytes that a pipe may hold at its owner's wish (fcntl(2), pipe-max-size)
 _PAUSE = 0.2  # seconds; what a daemon left behind holds open is not waited for
 
 
@@ -72,12 +74,13 @@ def run(who: User, program: Path, arguments: Sequence[str], first_on_path: str) 
         process = subprocess.Popen(
             [str(program), *arguments],
             env=_environment(who, first_on_path),
-            cwd=who.home,
+            cwd="/",
             stdin=subprocess.PIPE,  # closed at once; a chroot may have no /dev/null
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0o022,
+            preexec_fn=lambda: _settle(who),  # after the ids are taken on
             user=who.uid if as_root else None,
             group=who.gid if as_root else None,
             extra_groups=who.groups if as_root else None,
@@ -95,6 +98,20 @@ def run(who: User, program: Path, arguments: Sequence[str], first_on_path: str) 
     return Ended(_in_words(process.returncode), said)
 
 
+def _settle(who: User) -> None:
+    """In the child, as the user: no capability is kept, and the directory is the user's home.
+
+    Root's securebits or inheritable capabilities may have outlived the change of ids. Root would
+    follow a link that the user has made of their home, to where the user cannot go.
+    """
+    if not lockdown.drop_capabilities():
+        raise OSError("capabilities cannot be given up")
+    try:
+        os.chdir(who.home)
+    except OSError:
+        os.chdir("/")
+
+
 def _environment(who: User, first_on_path: str) -> dict[str, str]:
     return {
         "PATH": f"{first_on_path}:{_SYSTEM_PATH}",
@@ -108,13 +125,14 @@ def _environment(who: User, first_on_path: str) -> dict[str, str]:
 
 def _until_its_end(process: subprocess.Popen[bytes]) -> tuple[str, ...]:
     """The last of what a process says until it ends, not until nobody has its output open."""
-    kept = b""
+    kept, left = b"", _MAX_PIPE  # no more than that is the process's own after its end
     with process.stdout as output:  # type: ignore[union-attr]
-        while True:
+        while left > 0:
             has_ended = process.poll() is not None
             if select.select([output], [], [], 0 if has_ended else _PAUSE)[0]:
                 chunk = os.read(output.fileno(), _KEPT)
                 kept = (kept + chunk)[-_KEPT:]
+                left -= len(chunk) if has_ended else 0
                 if not chunk:
                     break
             elif has_ended:

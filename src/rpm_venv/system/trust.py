@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
@@ -27,6 +28,22 @@ def refuse_outside(path: Path, root: Path) -> None:
             subject=os.fspath(path),
             hint=f"make the link relative, or call rpm-venv inside: chroot {root}",
         )
+
+
+def refuse_links_out(places: Iterable[Path], buildroot: Path) -> None:
+    """``VenvError`` where the way to a place of a buildroot leads out of that.
+
+    Builds run as people, or as root: a link that %install copied must not become their files.
+    """
+    for place in places:
+        try:
+            refuse_outside(place, buildroot)
+        except VenvError as error:
+            raise VenvError(
+                f"in the buildroot, {error.message}",
+                subject="/" + os.path.relpath(place, buildroot),
+                hint="make that link relative in %install",
+            ) from None
 
 
 def trusted_parents(path: Path, root: Path = Path("/")) -> Path:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from rpm_venv.advisories import database, index
+from rpm_venv.advisories.osv import RecordError
 from rpm_venv.errors import VenvError
 from rpm_venv.report import Context, Report
 from rpm_venv.system import files
@@ -28,7 +29,10 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     if summary.newest is None:
         raise VenvError("no record of it has a date that has come", subject=args.records)
     if args.index:
-        made = index.dumps(summary, {name: known.of(name) for name in known.projects})
+        try:
+            made = index.dumps(summary, {name: known.of(name) for name in known.projects})
+        except RecordError as error:
+            raise VenvError(f"no index can be made of it: {error}", subject=args.records) from None
         files.write_atomic(Path(args.index).absolute(), made)
     return Report(
         data={

@@ -78,7 +78,11 @@ def _declared(parser_class: type[argparse.ArgumentParser], text: str) -> Declare
     parser = parser_class(prog="rpm-venv deps -d", allow_abbrev=False)
     parser.add_argument("-n", dest="name", required=True)
     options.declaration_arguments(parser)
-    args = parser.parse_args(shlex.split(text))
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"not the options of a declaration: {error}", subject="-d") from None
+    args = parser.parse_args(words)
     return Declared(args.name, options.declaration(Layout(), args))
 
 

@@ -23,6 +23,7 @@ _FILE = (str, str, int, int, str)
 _POINT = (str, str, str, str)
 #: One encoder for all lines: ``json.dumps`` makes one for each, which takes longer than the line.
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_MOST_FILES = 200_000  # a wheel has 60,000 at most, and each may have byte code
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,13 @@ class StoredFile:
     size: int
     sha256: str
 
+    @classmethod
+    def loads(cls, line: bytes) -> StoredFile:
+        """The file of one line of a description; ``ValueError`` when it is not such a line."""
+        (values,) = shapes.checked([shapes.loads(line)], [list])
+        shapes.row(values, _FILE)
+        return cls(*values)
+
 
 @dataclass(frozen=True)
 class StoredObject:
@@ -120,6 +128,8 @@ class StoredObject:
     def loads(cls, data: bytes) -> StoredObject:
         """The object that ``dumps`` described; ``ValueError`` when it is not such a description."""
         first, *rows = data.splitlines() or [b""]
+        if len(rows) > _MOST_FILES:
+            raise ValueError(f"more than {_MOST_FILES} files")
         head = shapes.checked(shapes.loads(first), _HEAD)
         # One document is read several times faster than one a line.
         files = shapes.checked(shapes.loads(b"[" + b",".join(rows) + b"]"), [list])

@@ -15,12 +15,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rpm_venv import shapes
 from rpm_venv.confined import names
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.frozen import dataclass, field
 from rpm_venv.paths import Layout
-from rpm_venv.system import files, trust
+from rpm_venv.system import files, reading, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
 from rpm_venv.system.sharing import Sharer
@@ -89,10 +88,12 @@ def offers(layout: Layout, digests: Iterable[str], interpreter: Interpreter) -> 
 
 def _head(place: Path) -> tuple[StoredObject, str]:
     """What a packaged object is, without its files, and how its byte code begins ("" for none)."""
-    with open(place / _DESCRIPTION, "rb", opener=open_regular) as file:
+    with os.fdopen(reading.regular(place / _DESCRIPTION), "rb") as file:
+        if os.fstat(file.fileno()).st_size > reading.MOST:
+            raise ValueError("its description is too large")
         head = StoredObject.loads(file.readline())
         for row in file:
-            path = shapes.loads(row)[1] if b".pyc" in row else ""
+            path = StoredFile.loads(row).path if b".pyc" in row else ""
             if path.endswith(f".{head.id.partition('-')[2]}.pyc") and not names.problem(path):
                 with open(place / "site" / path, "rb", opener=open_regular) as code:
                     return head, code.read(4).hex()
@@ -155,6 +156,8 @@ class _Import:
         status = os.stat(_DESCRIPTION, dir_fd=top, follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is no regular file")
+        if status.st_size > reading.MOST:
+            raise ValueError("it is too large")
         descriptor = os.open(_DESCRIPTION, _READ, dir_fd=top)
         with open(descriptor, "rb") as file:
             data = file.read()
