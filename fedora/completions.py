@@ -16,8 +16,12 @@ _FILES = {"LOCK", "FILE", "WHEEL", "IN", "OUT", "PYTHON", "SPEC"}
 
 _PREAMBLE = {
     "bash": """
+# Not compgen -W, which expands its words as the shell expands a command line.
 _rpm_venv_environments() {
-  compgen -W "$(rpm-venv list 2>/dev/null | cut -d ' ' -f 1 | grep '^/')" -- "$1"
+  local path _
+  while read -r path _; do
+    [[ $path == /* && $path == "$1"* ]] && printf '%s\\n' "$path"
+  done < <(rpm-venv list 2>/dev/null)
 }
 """,
     "zsh": """

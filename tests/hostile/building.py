@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rpm_venv.paths import Layout
 from rpm_venv.system.interpreter import Interpreter
@@ -65,3 +69,27 @@ def open_to_others(directory: Path) -> None:
         if each == Path(tempfile.gettempdir()):
             break
         each.chmod(0o755)
+
+
+class TookTooLong(BaseException):
+    """More processor time went by than the work can need."""
+
+
+@contextmanager
+def cpu_limited(seconds: float) -> Iterator[None]:
+    """End the block with ``TookTooLong`` after so much processor time of this process.
+
+    Not of the clock on the wall: how much of that goes by is the affair of what else the machine
+    does.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -22,7 +22,7 @@ from rpm_venv.system import sandbox
 from rpm_venv.wheels.stream import Broken, Stream
 from rpm_venv.wheels.unpack import Unpacking
 from rpm_venv.wheels.wheel import WheelName, check_claims
-from tests.hostile.building import build, leftovers
+from tests.hostile.building import build, cpu_limited, leftovers
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -84,7 +84,7 @@ def test_a_child_cannot_keep_root_waiting(
     with pytest.raises(SandboxError, match=message) as caught:
         build(tmp_path / "root", Wheel().write(tmp_path))
     assert "demo-1.0-py3-none-any.whl" in caught.value.line()
-    assert time.monotonic() - since < 15
+    assert time.monotonic() - since < 60  # of 999; machines may be slow
     assert leftovers(Layout(tmp_path / "root")) == []
     listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True).stdout
     assert str(script).encode() not in listed
@@ -214,14 +214,13 @@ def _peak() -> int:
 
 
 def test_a_tag_that_means_a_million_is_none(tmp_path: Path, tally: Tally) -> None:
-    before, since = _peak(), time.monotonic()
+    before = _peak()
     text = EXPLOSION.encode()
     wheel = replace(Wheel(), wheel=Wheel.wheel + b"Tag: " + text + b"\n")  # type: ignore[operator]
-    with pytest.raises(WheelError, match="is not a tag"):
+    with cpu_limited(10), pytest.raises(WheelError, match="is not a tag"):
         build(tmp_path / "root", wheel.write(tmp_path))
-    with pytest.raises(WheelError, match="not the file name of a wheel"):
+    with cpu_limited(10), pytest.raises(WheelError, match="not the file name of a wheel"):
         WheelName.parse(f"demo-1.0-{EXPLOSION}.whl")
-    assert time.monotonic() - since < 20
     assert _peak() - before < 50 << 10
     tally("tags", "refused")
 
@@ -346,10 +345,8 @@ SLOW = {
 
 @pytest.mark.parametrize("filename", SLOW)
 def test_no_lock_takes_long_or_is_told_at_length(tally: Tally, filename: str) -> None:
-    since = time.monotonic()
-    with pytest.raises(LockError) as caught:
+    with cpu_limited(10), pytest.raises(LockError) as caught:
         lock.parse(SLOW[filename].encode(), filename)
-    assert time.monotonic() - since < 15
     assert len(caught.value.lines()) <= 202
     assert max(map(len, caught.value.lines())) < 1000
     tally("locks", "refused")

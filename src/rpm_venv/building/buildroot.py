@@ -47,8 +47,7 @@ def ship(layout: Layout, shipment: Shipment) -> tuple[str, ...]:
     """
     declaration = shipment.declaration
     _refuse_occupied(layout, shipment)
-    places = (declaration.path, *shipment.commands, SHARE / "x", HOME / "packaged/x", HOME / "envs/x")
-    trust.refuse_links_out((layout.real(each).parent for each in places), layout.root)
+    _refuse_links_out(layout, (declaration.path, *shipment.commands))
     before = declared.read(layout, declaration.path)
     for command in shipment.commands:
         _link(layout, command, _target(command, declaration.path))
@@ -62,6 +61,13 @@ def ship(layout: Layout, shipment: Shipment) -> tuple[str, ...]:
     if before:
         _sweep(layout, before.packaged)
     return listed(shipment)
+
+
+def _refuse_links_out(layout: Layout, places: Iterable[str]) -> None:
+    """``VenvError`` where the way to one of these places, or ours, leads out of the buildroot."""
+    ours = [layout.real(SHARE), layout.real(HOME / "packaged"), layout.real(HOME / "envs")]
+    ways = [layout.real(place).parent for place in places]
+    trust.refuse_links_out([*ways, *ours], layout.root)
 
 
 def _refuse_occupied(layout: Layout, shipment: Shipment) -> None:
@@ -90,7 +96,7 @@ def place(layout: Layout, path: str) -> None:
     A ghost has its type from the buildroot, and rpm would unlink what is a link on disk and was
     packaged as a directory. Relative, because rpmbuild warns of absolute links.
     """
-    trust.refuse_links_out([layout.real(path).parent], layout.root)
+    _refuse_links_out(layout, [path])
     _link(layout, path, HOME / "envs" / escape(path))
 
 
@@ -190,7 +196,7 @@ def add_to_list(layout: Layout, file: Path, lines: Iterable[str]) -> None:
 
 
 def _is_there(layout: Layout, line: str) -> bool:
-    """Whether rpmbuild finds what a line names; what an author has added is the author's to know."""
+    """Whether rpmbuild finds what a line names; lines that an author has added are taken to be."""
     place = PurePosixPath((line.split() or [""])[-1])
     is_ours = place.is_absolute() and ".." not in place.parts
     return not is_ours or os.path.lexists(layout.real(place))

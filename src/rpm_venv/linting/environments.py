@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
@@ -28,6 +29,7 @@ _VENV_OPTIONS = ("-p", "--python", "--prompt", "--app-data", "--seeder", "--pip"
 #: Names that people give to environments, and to nothing else.
 _NAMES = {"venv", ".venv", "virtualenv", ".virtualenv", "penv", "pyvenv"}
 _MAX_TEXT = 4096  # of a word with its variables put in
+_MOST = 200  # uses of one kind that are looked at: each is compared with all of another
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def read(spec: SpecFile) -> Uses:
     installed: list[Installed] = []
     called: list[Called] = []
     called.extend(_by_build_system(spec))
+    listed = _listed(spec)
     for section in spec.sections:
         calls = _calls(section, spec.macros)
         called.extend(call for call in calls if not spec.macros.defines(f"venv_{call.macro}"))
@@ -135,22 +138,34 @@ def read(spec: SpecFile) -> Uses:
             continue
         for command, directory in _commands(section, spec.macros):
             made.extend(
-                Made(path, command, section, _is_shipped(path, section, spec))
+                Made(path, command, section, _is_shipped(path, section, listed))
                 for path in _makes(command, directory)
             )
             filled.extend(_fills(command, section))
             removed.extend(Removed(p, command, section) for p in _removes(command, directory))
             if command.words[0] == "%venv_install":
                 installed.append(Installed(command, section))
-    return Uses(tuple(made), tuple(filled), tuple(removed), tuple(installed), tuple(called))
+    return Uses(
+        tuple(made[:_MOST]),
+        tuple(filled[:_MOST]),
+        tuple(removed[:_MOST]),
+        tuple(installed[:_MOST]),
+        tuple(called[:_MOST]),
+    )
 
 
-def _is_shipped(path: str, section: Section, spec: SpecFile) -> bool:
+def _listed(spec: SpecFile) -> list[str]:
+    """The words of all %files, sorted."""
+    lists = (line for files in spec.named("files") for line in files.lines)
+    return sorted({word for line in lists for word in spec.macros.expand(line.text).split()})
+
+
+def _is_shipped(path: str, section: Section, listed: Sequence[str]) -> bool:
     """Also where an environment is made at its place on the machine that builds, and copied."""
     if section.name in SCRIPTLETS or _BUILDROOT.search(path):
         return True
-    lists = (line for files in spec.named("files") for line in files.lines)
-    words = (word for line in lists for word in spec.macros.expand(line.text).split())
+    places = (bisect.bisect_left(listed, first) for first in (path, path + "/"))
+    words = (listed[place] for place in places if place < len(listed))
     return path.startswith("/") and any(is_below(word, (path,)) for word in words)
 
 

@@ -34,6 +34,7 @@ USUAL = {
 
 _DEPTH = 8
 _MAX_TEXT = 4096  # a definition may name itself many times
+_MAX_GROWTH = 1 << 20  # characters, by which all texts of a spec file may grow together
 _USE = re.compile(r"%%|%\{[!?]*(\w+)\}|%[!?]*([A-Za-z_]\w+)")
 
 
@@ -43,6 +44,7 @@ class Macros:
     def __init__(self) -> None:
         self._bodies = dict(USUAL)
         self._own: set[str] = set()
+        self._growth = 0
 
     def define(self, name: str, body: str) -> None:
         self._bodies[name] = body
@@ -59,8 +61,9 @@ class Macros:
         """
         for _ in range(_DEPTH):
             expanded = self._expand_once(text)
-            if expanded == text:
+            if expanded == text or self._growth > _MAX_GROWTH:
                 break
+            self._growth += max(len(expanded) - len(text), 0)
             text = expanded
         return text
 

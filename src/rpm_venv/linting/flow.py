@@ -6,6 +6,8 @@ from rpm_venv.frozen import dataclass, field
 from rpm_venv.linting import values
 from rpm_venv.linting.values import ALL, Outcome, Values
 
+_MOST_TESTS = 64  # that a command is known to stand behind: the nearest
+
 
 @dataclass(frozen=True)
 class Test:
@@ -24,9 +26,8 @@ class Context:
     tests: tuple[Test, ...] = ()
 
     def behind(self, outcome: Outcome, tests: tuple[Test, ...] = ()) -> Context:
-        return Context(
-            self.may & outcome.success, self.must & (ALL - outcome.failure), self.tests + tests
-        )
+        together = (self.tests + tests)[-_MOST_TESTS:]
+        return Context(self.may & outcome.success, self.must & (ALL - outcome.failure), together)
 
 
 @dataclass

@@ -36,6 +36,7 @@ _CONDITION = re.compile(
     r"|bcond|bcond_with|bcond_without|load)\b"
 )
 _TAG = re.compile(r"\s*(\w+)(?:\([^)]*\))?\s*:\s*(.*?)\s*$")
+_MAX_SIZE = 32 << 20  # characters; the largest of Fedora's has half of it
 _ONCE = ("name", "version", "release")
 
 
@@ -88,7 +89,11 @@ def read(name: str) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError("this is no file", subject=name)
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read(_MAX_SIZE + 1)
+        if len(text) > _MAX_SIZE:
+            raise UsageError(f"larger than {_MAX_SIZE >> 20} MiB", subject=name)
+        return text
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read it: {reason}", subject=name) from None

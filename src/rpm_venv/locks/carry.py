@@ -31,7 +31,7 @@ def over(
     for interpreter in interpreters:
         try:
             chosen = program.pinned(content, filename, interpreter, extras, groups)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             reason = f"{type(error).__name__} {first_line(error)}"
             raise LockError(f"damaged: {reason}", subject=filename) from None
         # This machine's C library says nothing about the target's: every wheel is taken.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv.errors import LockError, Problem, first_line
+from rpm_venv.locks import pylock
 from rpm_venv.locks.requirements import normalized
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ def is_project(filename: str) -> bool:
 
 def toml(data: bytes, filename: str) -> dict[str, Any]:
     """A TOML file's content; ``LockError`` if it is none."""
+    text = data.decode("utf-8-sig", "replace")
+    if pylock.DEEP_KEY.search(text):
+        raise LockError("not TOML: a key of more than 32 parts", subject=filename)
     reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         found: dict[str, Any] = reader.loads(data.decode("utf-8-sig"))
@@ -59,6 +63,7 @@ class _Project:
         optional = _table(self._table.get("optional-dependencies"))
         self._extras = {normalized(k): v for k, v in optional.items()}
         self._done: set[str] = set()
+        self._groups_done: dict[str, list[str]] = {}
         if not self._table and not self._groups:
             self.problems.append(Problem("it has no [project] table", hint=_NOT_PEP_621))
 
@@ -88,14 +93,18 @@ class _Project:
         if wanted not in self._groups:
             self._absent(f"group {name}", "group", name, self._groups)
             return []
-        where, found = f"dependency-groups.{name}", []
+        if wanted in self._groups_done:
+            return self._groups_done[wanted]
+        where, found = f"dependency-groups.{name}", list[str]()
         items = self._groups[wanted]
         for item in items if isinstance(items, list) else [None]:
             if isinstance(item, dict) and isinstance(item.get("include-group"), str):
                 found += self.of_group(item["include-group"], (*within, wanted))
             else:
                 found += self._lines([item], where)
-        return found
+        # Each line once: groups that include each other's twice would double them at every step.
+        self._groups_done[wanted] = list(dict.fromkeys(found))
+        return self._groups_done[wanted]
 
     def _refuse_dynamic(self, key: str) -> None:
         dynamic = self._table.get("dynamic")

@@ -26,13 +26,13 @@ _SDIST = re.compile(r"[A-Za-z0-9_.!+-]+\.(?:tar\.gz|zip)", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _CONDITION = re.compile(r"\b(?:extras|dependency_groups)\b")
 #: A dotted key that goes deeper than any file of ours; TOML readers take the square of its length.
-_DEEP_KEY = re.compile(r"""(?:^|[\[{,])[ \t]*(?:["'\w-]+[ \t]*\.[ \t]*){32}""", re.M)
+DEEP_KEY = re.compile(r"""(?:^|[\[{,])[ \t]*(?:["'\w-]+[ \t]*\.[ \t]*){32}""", re.M)
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
     """The lock that is in ``text`` without its wrong packages, and what is wrong with those."""
-    if _DEEP_KEY.search(text):
+    if DEEP_KEY.search(text):
         return Lock(filename, "", (), pylock=True), [Problem("a key of more than 32 parts")]
     try:
         data = _toml(text)

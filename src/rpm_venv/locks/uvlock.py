@@ -16,6 +16,7 @@ from rpm_venv.locks.requirements import normalized
 from rpm_venv.system.interpreter import Interpreter
 
 _EXPORT = "export it: uv export --format pylock.toml"
+_MOST_COMPARED = 1_000_000  # packages with the edges that name them; real files stay below 10,000
 _LOCAL = ("editable", "virtual", "directory")
 
 
@@ -54,6 +55,7 @@ class _Graph:
         self.problems: list[Problem] = []
         self.found: dict[tuple[str, str], Pinned] = {}
         self._seen: set[tuple[str, str, str]] = set()
+        self._compared = 0
         self._packages: dict[str, list[Mapping[str, Any]]] = {}
         if data.get("version") != 1:
             raise LockError("not a uv.lock of version 1", subject=filename, hint=_EXPORT)
@@ -120,9 +122,13 @@ class _Graph:
                 yield from _dict(package.get("optional-dependencies")).get(extra, ())
 
     def _package(self, edge: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        candidates = self._packages.get(normalized(str(edge.get("name"))), ())
+        self._compared += len(candidates)
+        if self._compared > _MOST_COMPARED:
+            raise ValueError("too many versions of one distribution")
         fitting = [
             package
-            for package in self._packages.get(normalized(str(edge.get("name"))), ())
+            for package in candidates
             if edge.get("version") in (None, package.get("version"))
             and edge.get("source") in (None, package.get("source"))
         ]

@@ -80,7 +80,8 @@ def run(who: User, program: Path, arguments: Sequence[str], first_on_path: str) 
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0o022,
-            preexec_fn=lambda: _settle(who),  # after the ids are taken on
+            # After the ids are taken on; no thread of ours could hold a lock meanwhile.
+            preexec_fn=lambda: _settle(who),  # noqa: PLW1509
             user=who.uid if as_root else None,
             group=who.gid if as_root else None,
             extra_groups=who.groups if as_root else None,
