@@ -60,8 +60,8 @@ class Macros:
         So does all of it where that would be very long: definitions may double each other.
         """
         for _ in range(_DEPTH):
-            expanded = self._expand_once(text)
-            if expanded == text or self._growth > _MAX_GROWTH:
+            expanded = self._expand_once(text) if self._growth < _MAX_GROWTH else text
+            if expanded == text:
                 break
             self._growth += max(len(expanded) - len(text), 0)
             text = expanded
