@@ -39,8 +39,8 @@ _FORGOTTEN = (
 _RPM_MACROS = """\
 %_dbpath /var/lib/rpm
 %_topdir {home}/rpmbuild
-%_binary_payload w1.gzdio
-%_source_payload w1.gzdio
+%_binary_payload w.ufdio
+%_source_payload w.ufdio
 %_build_id_links none
 %_pkgverify_level digest
 """

@@ -23,7 +23,7 @@ RESTART = "reload-or-restart --marked"
 #: Somebody who leaves a line, as soon as the service listens.
 _VISITOR = """
 import time, urllib.request
-for attempt in range(100):
+for attempt in range(600):
     try:
         answer = urllib.request.urlopen("http://127.0.0.1:8080/", b"line=hello+there")
         print(answer.read().decode(), end="")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.example import EXAMPLES
 from rpm_venv import cli
 from tests.host.wheels import make_wheel
 
@@ -351,6 +352,15 @@ def test_every_macro_that_a_document_names_exists(path: Path) -> None:
 def test_every_document_is_in_the_index() -> None:
     linked = set(re.findall(r"\]\(([\w.-]+\.md)\)", (TREE / "docs/README.md").read_text()))
     assert linked == {path.name for path in TREE.glob("docs/*.md")} - {"README.md"}
+
+
+def test_every_example_is_in_the_table_and_has_a_spec_file_of_its_name() -> None:
+    directories = {path.parent.name for path in (TREE / "examples").glob("*/*.spec")}
+    table = re.findall(
+        r"^\| \[([\w-]+)\]\(\1\) \|", (TREE / "examples/README.md").read_text(), re.M
+    )
+    assert directories == set(table) == {example.name for example in EXAMPLES}
+    assert all(example.spec for example in EXAMPLES)
 
 
 def test_the_spec_files_in_the_readme_are_the_examples() -> None:
