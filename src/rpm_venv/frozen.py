@@ -12,7 +12,8 @@ from operator import attrgetter
 
 __all__ = ["dataclass", "field", "names", "replace"]
 
-TYPE_CHECKING = False  # as type checkers know it; importing ``typing`` costs 3 ms
+# Type checkers know this name. Importing ``typing`` takes half as long as Python's own start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
     from typing import Any
@@ -34,7 +35,8 @@ else:
 
     def replace(value, **changes):
         """A copy of a value with other values in some fields."""
-        return type(value)(**{**vars(value), **changes})
+        same = {name: getattr(value, name) for name in value.__fields__}
+        return type(value)(**{**same, **changes})
 
 
 _NONE: Any = object()
@@ -103,7 +105,8 @@ def _made(cls: Any, frozen: bool) -> Any:
     for name, method in _METHODS.items():
         if name not in cls.__dict__:
             setattr(cls, name, method)
-    cls.__hash__ = _hash if frozen else None
+    if "__hash__" not in cls.__dict__:
+        cls.__hash__ = _hash if frozen else None
     if frozen:
         cls.__setattr__ = cls.__delattr__ = _refuse
     return cls

@@ -77,8 +77,8 @@ def _write(
     (sets.PLACE / "result.svg").write_text(show.plot(measured))
     if document:
         performance = sets.TREE / "docs" / "performance.md"
-        text = performance.read_text()
-        performance.write_text(show.with_table(text, show.table(measured, verdicts)))
+        shown = f"{show.table(measured, verdicts)}\n\n![seconds by work](performance.svg)"
+        performance.write_text(show.with_table(performance.read_text(), shown))
         Path(performance.with_suffix(".svg")).write_text(show.plot(measured))
 
 

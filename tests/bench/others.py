@@ -24,8 +24,8 @@ class Uv:
 
     def install(self, wheels: Set, lock: Path, into: Path) -> Commands:
         """A new environment."""
-        made = [uv.find_uv_bin(), "venv", "--quiet", f"--python={SYSTEM_PYTHON}", str(into)]
-        return [made, *self.update(wheels, lock, into)]
+        options = ["--quiet", f"--cache-dir={self.cache}", f"--python={SYSTEM_PYTHON}"]
+        return [[uv.find_uv_bin(), "venv", *options, str(into)], *self.update(wheels, lock, into)]
 
     def update(self, wheels: Set, lock: Path, into: Path) -> Commands:
         """An environment that is there, brought to a lock."""

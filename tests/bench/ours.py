@@ -57,12 +57,12 @@ class Runtime:
 
 
 def system(place: Path, wheels: Set) -> Path:
-    """A system whose packages brought these wheels and locks; the files are links to the set's."""
+    """A system whose packages brought these wheels and locks."""
     shipped = place / _SHIPPED
     (shipped / "wheels").mkdir(parents=True)
     os.makedirs(place / "etc")
     for wheel in wheels.wheels.iterdir():
-        os.link(wheel, shipped / "wheels" / wheel.name)
+        shutil.copyfile(wheel, shipped / "wheels" / wheel.name)
     shutil.copyfile(wheels.lock, shipped / "lock.txt")
     shutil.copyfile(wheels.changed, shipped / "changed.txt")
     return place

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import ours
+from tests.bench import disk, ours
 from tests.bench.measured import Cost, cost
 from tests.bench.others import Commands, Pip, SystemPip, Uv, newest_pip
 from tests.bench.ours import PATH, SECOND, Runtime, install
@@ -40,37 +39,30 @@ class Works:
         self.costs: Costs = defaultdict(list)
         self._runtime = Runtime(scratch / "runtime")
         self._unconfined = Runtime(scratch / "unconfined", confined=False)
-        self._packaged = {
-            "store": ours.declared(self._runtime, scratch / "packaged-store", wheels, "store"),
-        }
         self._pips: dict[str, Pip | SystemPip] = {"pip 26": newest_pip(), "pip 23": SystemPip()}
 
     def round(self, number: int) -> None:
         """All works once; who is first changes from round to round."""
-        place = self._scratch / f"round-{number}"
-        place.mkdir()
-        roads: list[Callable[[Path], None]] = [self._ours, self._uv, self._pip]
-        for road in roads[number % 3 :] + roads[: number % 3]:
-            road(place)
-        shutil.rmtree(place)
+        roads: list[Callable[[Path], None]] = [self._ours, self._uv, self._pip, self._unsheltered]
+        first = number % len(roads)
+        for road in roads[first:] + roads[:first]:
+            with disk.fresh(self._scratch / "disk") as place:
+                road(place)
 
     def disk(self) -> float:
         """The room that ten identical environments take, in that of one."""
-        root = ours.system(self._scratch / "ten", self._set)
         used = []
-        for number in range(10):
-            cost(self._runtime.command(root, *install(f"/opt/app{number}/penv")), settle=False)
-            used.append(_blocks(root / "usr/lib/rpm-venv"))
-        shutil.rmtree(root)
+        with disk.fresh(self._scratch / "disk") as place:
+            root = ours.system(place / "ten", self._set)
+            for number in range(10):
+                cost(self._runtime.command(root, *install(f"/opt/app{number}/penv")), settle=False)
+                used.append(_blocks(root / "usr/lib/rpm-venv"))
         return used[-1] / used[0]
 
     def _note(self, work: str, contender: str, *commands: Sequence[str]) -> None:
         self.costs[work, contender].append(cost(*commands))
 
     def _ours(self, place: Path) -> None:
-        without = ours.system(place / "without", self._set)
-        self._note("cold", "ours, unconfined", self._unconfined.command(without, *install()))
-        shutil.rmtree(without)
         root = ours.system(place / "ours", self._set)
 
         def run(work: str, *words: str) -> None:
@@ -85,24 +77,27 @@ class Works:
         run("one changed", *install(PATH, "changed.txt"))
         cost(self._runtime.command(root, "remove", SECOND), settle=False)
         run("remove", "remove", PATH)
-        shutil.rmtree(root)
-        for level, packaged in self._packaged.items():
-            command = self._runtime.command(packaged, "install", PATH)
-            self._note(f"packaged: {level}", "ours", command)
-            ours.emptied(packaged)
+        packaged = place / "packaged"
+        ours.declared(self._runtime, packaged, self._set, "store")
+        command = self._runtime.command(packaged, "install", PATH)
+        self._note("packaged: store", "ours", command)
+
+    def _unsheltered(self, place: Path) -> None:
+        root = ours.system(place / "ours", self._set)
+        self._note("cold", "ours, unconfined", self._unconfined.command(root, *install()))
 
     def _uv(self, place: Path) -> None:
         for contender, byte_code in (("uv with byte code", True), ("uv", False)):
-            uv = Uv(place / "uv-cache", byte_code)
-            first, second = place / "uv-first", place / "uv-second"
+            mine = place / f"uv-{byte_code}"
+            mine.mkdir()
+            uv = Uv(mine / "cache", byte_code)
+            first, second = mine / "first", mine / "second"
             self._environment("cold", contender, uv.install, first)
             self._environment("second", contender, uv.install, second)
             again = uv.update(self._set, self._set.lock, first)
             self._note("nothing to do", contender, *again)
             changed = uv.update(self._set, self._set.changed, first)
             self._note("one changed", contender, *changed)
-            for directory in (first, second, uv.cache):
-                shutil.rmtree(directory)
 
     def _pip(self, place: Path) -> None:
         for contender, pip in self._pips.items():
@@ -112,7 +107,6 @@ class Works:
                 changed = pip.update(self._set, self._set.changed, into)
                 self._note("one changed", contender, *changed)
                 self._note("remove", "rm -rf", ["rm", "-rf", str(into)])
-            shutil.rmtree(into, ignore_errors=True)
 
     def _environment(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import pickle
 from typing import Any, ClassVar
 
@@ -25,6 +26,10 @@ def classes(module: Any) -> tuple[Any, Any, Any]:
         def __post_init__(self) -> None:
             if self.x < 0:
                 raise ValueError("negative")
+
+        @functools.cached_property
+        def double(self) -> int:
+            return 2 * self.x
 
     @module.dataclass(frozen=True)
     class Named(Point):
@@ -66,6 +71,7 @@ def behaviour(module: Any) -> dict[str, object]:
             outcome(lambda: delattr(one, "x")),
         ),
         "refused": (outcome(lambda: point(-1)), outcome(point), outcome(lambda: point(1, z=1))),
+        "kept": one.double,
         "replaced": (
             repr(dataclasses.replace(one, y=5)),
             repr(module.replace(one, y=5)),
