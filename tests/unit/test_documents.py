@@ -280,6 +280,11 @@ BLOCKS = {
         "rpm-venv vendor app1.spec": "not run: fedpkg takes an account and a lookaside cache",
         "[global]": _SHOWN,
     },
+    "docs/performance.md": {
+        "make bench": "not run: it takes minutes of a quiet machine; tests/bench/test_counts.py",
+        "python -m tests.bench.counted --record": "tests/bench/test_counts.py::"
+        "test_no_work_takes_more_than_was_recorded",
+    },
     "examples/README.md": {
         "pip download --require-hashes --no-deps --only-binary :all: -r requirements.txt "
         "-d wheels": "tests/transactions/test_examples.py::"
