@@ -2,7 +2,7 @@
 # Both install what they need on Debian 12 or Fedora, and say what needs root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup root check test torture bench unit pythons rpms demo clean
+.PHONY: help setup root check test torture bench unit pythons rpms release demo clean
 
 PYTHON ?= /usr/bin/python3
 BIN := build/venv/bin
@@ -15,6 +15,8 @@ help:
 	@echo "make check    ruff and mypy"
 	@echo "make unit     the tests that need no root"
 	@echo "make rpms     the RPMs, in dist/"
+	@echo "make release  the source archive, SRPM, RPMs and dist-git's sources file, in dist/; the same"
+	@echo "              bytes from the same commit"
 	@echo "make clean    remove what was built; downloaded wheels stay in build/wheels"
 
 setup:
@@ -42,6 +44,10 @@ pythons: $(BIN)/pytest
 
 rpms: $(BIN)/pytest
 	sh fedora/build.sh
+
+release: check rpms
+	@git diff --quiet HEAD || { echo "release: there are changes that are not committed" >&2; exit 1; }
+	@cd dist && sha256sum *.tar.gz *.rpm
 
 # The packages that %check has seen are those that the tests install.
 test: root check pythons rpms
