@@ -55,7 +55,8 @@ def test_each_distribution_gets_its_own_packages(name: str) -> None:
     distribution = DISTRIBUTIONS[name]
     python = distribution.python
 
-    form = r"%{name} %{release} %{license} [R:%{requirenevrs};][P:%{providenevrs};][W:%{recommendnevrs};]\n"
+    lists = "[R:%{requirenevrs};][P:%{providenevrs};][W:%{recommendnevrs};]"
+    form = f"%{{name}} %{{release}} %{{license}} {lists}\n"
     macros, runtime = rpmspec(distribution, "-q", "--qf", form)
     requires, provides, wanted = (
         set(re.findall(rf"{letter}:([^;]*);", runtime)) for letter in "RPW"

@@ -1,4 +1,4 @@
-"""What a release is: the same bytes wherever it is built, and nothing that rpmlint has to say of it."""
+"""What a release is: the same bytes wherever it is built, and clean for rpmlint."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from tests.host.project import TREE, ProjectRpms
 
-#: What Fedora's rpmlint knows and Debian's, which is openSUSE's, does not. Fedora's own file has much
-#: more, nothing of which is about us; its list of licences is older than 2022, when they became SPDX's.
+#: What Fedora's rpmlint knows and Debian's, which is openSUSE's, does not. Fedora's own file has
+#: much more, nothing of which is about us; in rpmlint 2.4 its licences are those before SPDX's.
 _FEDORA = """\
 ValidLicenses = ["MIT", "Apache-2.0", "BSD-2-Clause"]
 CompressExtension = "gz"
@@ -34,7 +34,7 @@ Filters = [
 
 @pytest.fixture(scope="module")
 def second(project_rpms: ProjectRpms, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release built from the source archive alone: elsewhere, another day, umask, zone and name."""
+    """A release from the source archive alone: elsewhere, another day, umask, zone and name."""
     first = project_rpms.macros.parent
     place = tmp_path_factory.mktemp("elsewhere")
     (archive,) = first.glob("venv-rpm-macros-*.tar.gz")
