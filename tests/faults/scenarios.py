@@ -17,6 +17,8 @@ from tests.host.wheels import make_lock, make_wheel
 _SHIP, _UNSHIP, _OVERRIDE = "SHIP", "UNSHIP", "OVERRIDE"
 _SHARE = "usr/share/rpm-venv"
 _PACKAGED = f"{HOME}/packaged"
+#: The place for fapolicyd's files of trust, with one of somebody else's.
+_FAPOLICYD = {"/etc/fapolicyd/trust.d/site": ""}
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,13 @@ SCENARIOS = (
         ("install", "-r", "/usr/share/app/1/requirements.txt", PATH),
         files={"/etc/pip.conf": "[global]\nindex-url = INDEX\n"},
     ),
-    # The third generation: the first has to go.
-    Scenario("upgrade", install(3), (install(1), install(2))),
+    # The third generation: the first has to go. fapolicyd is there.
+    Scenario("upgrade", install(3), (install(1), install(2)), files=_FAPOLICYD),
     # Wheels, objects and generation are there: only the link and the state change.
     Scenario("back", install(1), (install(1), install(2))),
     Scenario("takeover", install(2), files={f"{PATH}/pyvenv.cfg": "", f"{PATH}/lib/x.py": "1"}),
     Scenario("beside", install(2), (install(1, OTHER),)),
-    Scenario("remove", ("remove", PATH), (install(1), install(2))),
+    Scenario("remove", ("remove", PATH), (install(1), install(2)), files=_FAPOLICYD),
     Scenario("remove-beside", ("remove", PATH), (install(1), install(1, OTHER))),
     Scenario("rollback", ("rollback", PATH, "OTHER"), (install(1), install(2))),
     Scenario("gc", ("gc",), (install(1), install(2)), drop_kept=True),

@@ -16,6 +16,22 @@ from tests.host.wheels import make_wheel
 PATH = "/opt/app1/penv"
 TRUST = "/etc/fapolicyd/trust.d"
 RECORDS = "/srv/records"
+#: A package that has what fapolicyd's has below /etc.
+_FAPOLICYD = f"""\
+Name: fapolicyd
+Version: 1.3
+Release: 1
+Summary: Stands for fapolicyd
+License: MIT
+BuildArch: noarch
+%description
+%{{summary}}.
+%install
+install -D /dev/null %{{buildroot}}/etc/fapolicyd/fapolicyd.conf
+mkdir %{{buildroot}}{TRUST}
+%files
+/etc/fapolicyd
+"""
 #: What every recorder writes down before it ends as the host's file ``/srv/NAME.exit`` says.
 _RECORDER = f"""\
 #!/bin/sh
@@ -226,3 +242,22 @@ def test_below_another_root_files_are_trusted_and_no_program_is_called(hardened:
         f"/srv/system{TRUST}/{file}"
     )
     assert os.listdir(hardened.path(TRUST)) == []
+
+
+def test_fapolicyd_may_come_later_and_rpm_venv_may_go(hardened: Host) -> None:
+    hardened.shell("rm -r /etc/fapolicyd")
+    assert _install(hardened, "1") == (0, "")
+    packages = hardened.build(_FAPOLICYD)
+    hardened.publish(*packages)
+    done = hardened.rpm("-U", *map(hardened.repository_path, packages))
+    assert done.output == ""
+    assert _trusted(hardened) == _files(hardened) != {}
+    (told,) = _records(hardened, "fapolicyd-cli")
+    assert told["trusted"] != ""
+    log = hardened.read("/var/log/rpm-venv.log")
+    assert f"install done: {PATH}; for nobody, by hand" in log
+    hardened.run("rpm-venv", "remove", PATH)
+    hardened.shell(f"touch {TRUST}/rpm-venv-env-left {TRUST}/site")
+    hardened.rpm("-e", "rpm-venv")
+    assert os.listdir(hardened.path(TRUST)) == ["site"]
+    assert not hardened.path("/var/log/rpm-venv.log").exists()

@@ -166,14 +166,16 @@ def _write_all(layout: Layout, path: str, name: str, manifest: Manifest) -> None
 
 def _remove(those: Iterable[Path]) -> bool:
     """Whether any of these files was there."""
-    removed = False
+    places = set()
     for file in those:
         try:
             file.unlink()
-            removed = True
+            places.add(file.parent)
         except FileNotFoundError:
             continue
-    return removed
+    for place in places:
+        files.fsync_dir(place)
+    return bool(places)
 
 
 def _update(layout: Layout) -> tuple[str, ...]:
