@@ -57,7 +57,7 @@ SCENARIOS = (
     # Wheels, objects and generation are there: only the link and the state change.
     Scenario("back", install(1), (install(1), install(2))),
     Scenario("takeover", install(2), files={f"{PATH}/pyvenv.cfg": "", f"{PATH}/lib/x.py": "1"}),
-    Scenario("beside", install(2), (install(1, OTHER),)),
+    Scenario("beside", install(2), (install(1, OTHER),), files=_FAPOLICYD),
     Scenario("remove", ("remove", PATH), (install(1), install(2)), files=_FAPOLICYD),
     Scenario("remove-beside", ("remove", PATH), (install(1), install(1, OTHER))),
     Scenario("rollback", ("rollback", PATH, "OTHER"), (install(1), install(2))),

@@ -22,6 +22,8 @@ from tests.faults.systems import PATH
 
 Tree = dict[str, tuple[str, str]]
 _STAGING = "usr/lib/rpm-venv/staging/"
+#: What is to be a file of trust: such a one is cleared away by sync.
+_UNTRUSTED = "etc/fapolicyd/.rpm-venv-"
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
 #: The verb that drops both, objects and generations, is also tried where they cannot be renamed:
 #: in the lower layer of an overlay.
@@ -48,7 +50,7 @@ def settled(tree: Tree) -> Tree:
     return {
         name: entry
         for name, entry in tree.items()
-        if not name.startswith(_STAGING) and not _is_remains(name, whole)
+        if not name.startswith((_STAGING, _UNTRUSTED)) and not _is_remains(name, whole)
     }
 
 

@@ -144,7 +144,8 @@ def _write(file: Path, lines: Iterable[Trusted]) -> None:
     for path, size, sha256 in lines:
         escaped = _ESCAPED.sub(lambda found: f"%{ord(found.group()):02X}", path)
         text += f"{escaped} {size} {sha256}\n".encode()
-    # Not first beside it: fapolicyd reads every file that is there.
+    # Not first beside it, as fapolicyd reads every file there; nor in the staging directory, which
+    # has another label. What a power loss may leave of it is for ``in_step``.
     files.write_atomic(file, bytes(text), 0o644, by=file.parent.parent)
 
 
