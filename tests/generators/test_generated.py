@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.generators.conftest import Build
+from tests.generators.conftest import KNOWS_OWNERS, Build
 from tests.generators.specs import INSTALL, LOCK, PATH, SHIP_ALL, WHEELS, pylock, sources, spec
+from tests.host import RpmTools
 from tests.host.realwheels import system_python
 from tests.host.wheels import make_lock, make_wheel
 
@@ -33,8 +34,9 @@ def test_extras_for_another_packages_environment(build: Build) -> None:
     assert built.query("--provides") == ["bundled(python3dist(plugin)) = 1.5"]
     assert set(built.query("--requires")) == {*SHELL, RUNTIME, "venv(/opt/other/penv)"}
     refused = build(spec(sections), {"plugin.txt": "plugin>=1\n"})
-    assert refused.code != 0
     assert "plugin.txt" in refused.output
+    # Before, rpm drops a line of a generator that is no dependency; the target says it then.
+    assert (refused.code != 0) == (RpmTools.from_environment().version() >= KNOWS_OWNERS)
 
 
 def test_entries_whose_marker_does_not_hold_are_not_bundled(build: Build) -> None:
