@@ -12,10 +12,11 @@ import os
 from collections.abc import Iterator
 
 from rpm_venv import frozen
+from rpm_venv.errors import UsageError
 from rpm_venv.events import Event
 from rpm_venv.frozen import dataclass, replace
-from rpm_venv.paths import Layout
-from rpm_venv.system import files
+from rpm_venv.paths import Layout, environment_path
+from rpm_venv.system import files, reading
 
 MAX_SIZE = 1 << 20  # bytes: some 3,000 events
 _MAX_REASON = 500  # characters
@@ -31,13 +32,19 @@ class Line:
 
 
 def read(layout: Layout) -> tuple[Line, ...]:
-    """All that is known, oldest first; lines that cannot be read are left out."""
+    """All that is known, oldest first; lines that cannot be read are left out.
+
+    ``OSError`` where something else than a file stands in its place.
+    """
     return tuple(_lines(_content(layout)))
 
 
 def last(layout: Layout, path: str) -> Event | None:
-    """The newest event of an environment."""
-    content = _content(layout)
+    """The newest event of an environment; None where nothing can be read."""
+    try:
+        content = _content(layout)
+    except OSError:
+        return None
     mark = b'"path":' + json.dumps(path).encode()
     end = len(content)
     while (at := content.rfind(mark, 0, end)) >= 0:
@@ -88,7 +95,7 @@ def _shorten(layout: Layout) -> None:
 def _content(layout: Layout) -> bytes:
     """The file, or as much of its end as it may have."""
     try:
-        with layout.history.open("rb") as file:
+        with os.fdopen(reading.regular(layout.history, follow=False), "rb") as file:
             file.seek(max(os.fstat(file.fileno()).st_size - 2 * MAX_SIZE, 0))
             return file.read(2 * MAX_SIZE)
     except FileNotFoundError:
@@ -103,5 +110,12 @@ def _lines(content: bytes) -> Iterator[Line]:
             values = {name: data[name] for name in ("time", *names)}
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
-        if all(isinstance(value, str) for value in values.values()):
+        if all(isinstance(value, str) for value in values.values()) and _is_path(data["path"]):
             yield Line(values.pop("time"), Event(**values))
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return environment_path(text) == text
+    except UsageError:
+        return False

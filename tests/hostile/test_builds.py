@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rpm_venv import cli
-from rpm_venv.advisories import findings, osv
+from rpm_venv.advisories import findings, index, osv
 from rpm_venv.advisories.osv import RecordError
 from rpm_venv.building import buildroot
 from rpm_venv.errors import LockError
@@ -245,6 +245,23 @@ def test_what_records_say_is_found_in_time(
     with cpu_limited(4):
         assert work() == found
     tally("advisories", "made safe")
+
+
+@pytest.mark.parametrize(
+    "damage", [{"places": {"demo": [10**30, 5]}}, {"records": float("inf")}, {"newest": 5}]
+)
+def test_an_index_of_advisories_that_lies_is_none(damage: dict[str, object], tally: Tally) -> None:
+    head: dict[str, object] = {
+        "rpm-venv advisories": 1,
+        "records": 1,
+        "withdrawn": 0,
+        "unreadable": 0,
+    }
+    head |= {"newest": None, "skipped": [], "places": {}}
+    assert index.head(json.dumps(head).encode()).summary.records == 1
+    with pytest.raises(RecordError):
+        index.head(json.dumps({**head, **damage}).encode())
+    tally("advisories", "refused")
 
 
 def test_names_of_environments_are_completed_and_not_expanded(tmp_path: Path, tally: Tally) -> None:

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rpm_venv import cli
+from rpm_venv.events import Event
 from rpm_venv.paths import Layout
 from rpm_venv.system import run_as
 from rpm_venv.wheels import packaged
@@ -185,3 +186,30 @@ def test_a_description_without_an_end_is_not_read(
     with cpu_limited(5):
         assert cli.main(["--root", str(root), "sync"]) == 1
     tally("packaged objects", "refused")
+
+
+# ---- the history
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "another path"])
+def test_a_forged_history_holds_nobody_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tally: Tally, kind: str
+) -> None:
+    """A file of another system below ``--root``, or of whoever could write there for a moment."""
+    history = Layout(tmp_path).history
+    history.parent.mkdir(parents=True)
+    event = {"time": "now", **asdict(Event("/opt/app/penv", "install", reason="\x1b[2J"))}
+    lines = [{**event, "path": path} for path in ("../../etc", "/opt/app/penv", "/", "\n/a/b")]
+    if kind == "pipe":
+        os.mkfifo(history)
+    elif kind == "device":
+        history.symlink_to("/dev/zero")
+    else:
+        history.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code = cli.main(["--root", str(tmp_path), "history"])
+    said = capsys.readouterr()
+    assert code == (0 if kind == "another path" else 1)
+    assert said.out.count("\n") == (code == 0)
+    assert (said.out + said.err).replace("\n", "").isprintable()
+    assert cli.main(["--root", str(tmp_path), "remove", "/opt/app/penv"]) == 0
+    tally("forged histories", "made safe" if code == 0 else "refused")

@@ -131,9 +131,16 @@ def head(line: bytes) -> Head:
             skipped=tuple(map(str, data["skipped"])),
         )
         places = {str(name): (int(at), int(size)) for name, (at, size) in data["places"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise RecordError(f"not an index of advisories: {str(error)[:80]}") from None
-    if any(at < 0 or not 0 < size <= MAX_LINE for at, size in places.values()):
+    if any(not 0 <= at < 1 << 40 or not 0 < size <= MAX_LINE for at, size in places.values()):
         raise RecordError("a project's place is none")
     return Head(summary, places)
 
