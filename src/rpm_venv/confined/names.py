@@ -28,6 +28,20 @@ def problem(name: str) -> str:
     return _parts_problem(name.split("/")) or _characters_problem(name)
 
 
+def wrong(paths: "list[str]") -> "list[str]":
+    """Those of many names that are not safe relative paths."""
+    text = f"/{'/'.join(paths)}/"
+    are_ordinary = text.isascii() and text.isprintable()
+    if (
+        are_ordinary
+        and not any(part in text for part in ("\\", "//", "/./", "/../"))
+        and max(map(len, paths)) <= _MAX_COMPONENT
+        and max(path.count("/") for path in paths) < _MAX_DEPTH
+    ):
+        return []
+    return [path for path in paths if problem(path)]
+
+
 def _parts_problem(parts: "list[str]") -> str:
     if parts == [""]:
         return "the name is empty"

@@ -139,6 +139,7 @@ class _Linker:
         self._source = -1
         self._source_name: tuple[str, str, str] | None = None
         self._sharer = Sharer()
+        self._inside: set[str] = set()
 
     def __enter__(self) -> _Linker:
         return self
@@ -170,11 +171,21 @@ class _Linker:
         if name != self._source_name:
             self._let_go()
             self._source_name = None
-            place = f"{self._store}/{owner}/{scheme}/{directory}"
-            trust.refuse_outside(Path(place), self._root)
+            place = f"{self._store}/{owner}/{scheme}/{directory}".rstrip("/")
+            self._refuse_outside(place)
             self._source = os.open(place, _DIRECTORY)
             self._source_name = name
         return self._source
+
+    def _refuse_outside(self, place: str) -> None:
+        """As ``trust.refuse_outside``, once for a directory that many others are below."""
+        if self._root == Path("/") or place in self._inside:
+            return
+        if len(place) <= len(self._store) or os.path.islink(place):
+            trust.refuse_outside(Path(place), self._root)
+        else:
+            self._refuse_outside(os.path.dirname(place))
+        self._inside.add(place)
 
 
 def _manifest(everything: Contents) -> Manifest:

@@ -11,6 +11,8 @@ from rpm_venv.frozen import dataclass
 
 FORMAT = 1
 _ROW = (str, str, int, int, str)
+#: One encoder for all lines: ``json.dumps`` makes one for each.
+_ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,13 @@ class Manifest:
         yield json.dumps({"format": FORMAT}).encode() + b"\n"
         for path in self.paths:
             row = [path.path, path.kind, path.mode, path.size, path.digest]
-            yield json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+            yield _ENCODE(row).encode() + b"\n"
 
     @classmethod
     def loads(cls, data: bytes) -> Manifest:
         """The manifest that ``dumps`` wrote; ``ValueError`` when it is not one, whole."""
         rows = shapes.loads(b"[%s]" % b",".join(_body(data).splitlines()[1:]))
-        for row in shapes.checked(rows, [list]):
-            shapes.row(row, _ROW)
+        shapes.rows(rows, _ROW)
         return cls(tuple(Path(*row) for row in rows))
 
 

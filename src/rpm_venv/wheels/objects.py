@@ -132,13 +132,11 @@ class StoredObject:
             raise ValueError(f"more than {_MOST_FILES} files")
         head = shapes.checked(shapes.loads(first), _HEAD)
         # One document is read several times faster than one a line.
-        files = shapes.checked(shapes.loads(b"[" + b",".join(rows) + b"]"), [list])
+        files = shapes.loads(b"[" + b",".join(rows) + b"]")
         if head["format"] != FORMAT:
             raise ValueError(f"an object of another format: {head['format']!r}")
-        for file in files:
-            shapes.row(file, _FILE)
-        for point in head["entry_points"]:
-            shapes.row(point, _POINT)
+        shapes.rows(files, _FILE)
+        shapes.rows(head["entry_points"], _POINT)
         return cls(
             id=head["id"],
             filename=head["filename"],

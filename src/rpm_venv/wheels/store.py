@@ -85,7 +85,7 @@ def _refuse_paths(stored: StoredObject) -> None:
     from rpm_venv.confined import names, protocol  # not for who only asks what is there
 
     own = [stored.dist_info, *(file.path for file in stored.files)]
-    wrong = [path for path in own if names.problem(path)]
+    wrong = names.wrong(own)
     if wrong or "/" in stored.dist_info:
         raise ValueError(f"a path that no object has: {(wrong or [stored.dist_info])[0]!a}")
     if not {file.scheme for file in stored.files} <= set(protocol.SCHEMES):
