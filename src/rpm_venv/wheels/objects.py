@@ -78,8 +78,8 @@ class StoredFile:
     @classmethod
     def loads(cls, line: bytes) -> StoredFile:
         """The file of one line of a description; ``ValueError`` when it is not such a line."""
-        (values,) = shapes.checked([shapes.loads(line)], [list])
-        shapes.row(values, _FILE)
+        values = shapes.loads(line)
+        shapes.rows([values], _FILE)
         return cls(*values)
 
 
