@@ -58,6 +58,7 @@ def works(system: Path, command: Command) -> Iterator[tuple[str, list[str]]]:
     yield "install of five wheels", install(1, PATH)
     yield "install with nothing to do", install(1, PATH)
     yield "second environment", install(1, OTHER)
+    yield "nothing to do beside another environment", install(1, PATH)
     yield "one wheel changed", install(2, PATH)
     yield "verify", command(system, "verify", PATH)
     yield "list", command(system, "list")

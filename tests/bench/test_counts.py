@@ -59,6 +59,11 @@ def test_what_has_nothing_to_do_writes_nothing(found: dict[str, dict[str, int]])
     assert not {"bytes written", "changes", "creates", "processes"} & found["verify"].keys()
 
 
+def test_other_environments_cost_nothing(found: dict[str, dict[str, int]]) -> None:
+    alone = found["install with nothing to do"]
+    assert found["nothing to do beside another environment"] == alone
+
+
 def test_more_than_was_recorded_is_found() -> None:
     recorded = {"work": {"opens": 100, "durable": 2}}
     assert counted.slower(recorded, {"work": {"opens": 110, "durable": 7}}) == []
