@@ -20,6 +20,8 @@ POOL = f"{GROUND}/pool"
 
 HOME = "/var/lib/throwaway"
 REPOSITORY = f"{HOME}/repository"
+#: Where a build of rpm that is not the system's has its configuration on a host.
+CONFIGURATION = f"{HOME}/rpm"
 
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -138,6 +140,18 @@ class Host:
     def dnf(self, *arguments: str, check: bool = True) -> Result:
         """Run dnf, which knows the host's repository alone and never asks."""
         return self.run("dnf", "-y", *arguments, check=check)
+
+    def share_configuration(self, package: Path) -> None:
+        """Let another build of rpm than the system's find what a package has for the system's."""
+        if self.tools.is_system:
+            return
+        theirs = self.run("rpm", "--eval", "%{_rpmconfigdir}").stdout.strip()
+        for file in self.rpm("-qlp", self.repository_path(package)).stdout.splitlines():
+            if file.startswith(f"{theirs}/"):
+                link = self.path(CONFIGURATION + file.removeprefix(theirs), follow=False)
+                link.parent.mkdir(exist_ok=True)
+                link.unlink(missing_ok=True)  # one that an installation of it has left there
+                link.symlink_to(file)
 
     def python_version(self) -> str:
         """The version of the host's /usr/bin/python3, for example ``3.11.2``."""

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from tests.host import stubs
 from tests.host.holding import Held
-from tests.host.host import GROUND, HOME, POOL, REPOSITORY, Host
+from tests.host.host import CONFIGURATION, GROUND, HOME, POOL, REPOSITORY, Host
 from tests.host.rpmtools import RpmTools
 
 #: What a host sees of the running system, and what it starts with empty.
@@ -113,7 +113,7 @@ class Hosts:
 
     def system(self) -> Base:
         """A base with a configured rpm and dnf, and stubs for the system's packages installed."""
-        bare = self.base("bare", _configure)
+        bare = self.base("bare", lambda host: _configure(host, self.tools))
 
         def install_stubs(host: Host) -> None:
             packages = host.build(stubs.spec(host.python_version()))
@@ -132,7 +132,8 @@ class Hosts:
             "visible": self.tools.visible(),
         }
         held = Held(wanted, self._ground.enter("mount"))
-        host = Host(held, self.tools, self._ground, layers, lowers)
+        own = self.tools if self.tools.is_system else self.tools.configured_at(CONFIGURATION)
+        host = Host(held, own, self._ground, layers, lowers)
         self._running = [other for other in self._running if other.is_running]
         self._running.append(host)
         return host
@@ -148,8 +149,10 @@ def _lowers(base: Base) -> dict[str, list[str]]:
     }
 
 
-def _configure(host: Host) -> None:
+def _configure(host: Host, tools: RpmTools) -> None:
     """Make the running system's rpm and dnf start from nothing, with the host's repository."""
+    if not tools.is_system:
+        host.write(CONFIGURATION, tools.configuration())
     for directory in _FORGOTTEN:
         path = host.path(directory, follow=False)
         if path.is_dir() and not path.is_symlink():

@@ -75,3 +75,5 @@ def builder(hosts: Hosts, rpms: ProjectRpms) -> Base:
 def _install(host: Host, *packages: Path) -> None:
     """By the rpm that is tested: dnf has the system's, which may not write another's database."""
     host.rpm("-i", *map(host.repository_path, packages))
+    for package in packages:
+        host.share_configuration(package)

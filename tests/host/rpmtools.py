@@ -2,6 +2,9 @@
 
 ``VENV_TEST_RPM`` and ``VENV_TEST_RPMBUILD`` are paths of commands, ``VENV_TEST_RPM_CONFIGDIR`` is
 the directory of that build's macros and rpmrc. dnf always uses the system's rpm library.
+
+This project's packages are built by the system's rpmbuild, and put their macros where the system's
+rpm looks. On hosts, another build has a copy of its own configuration directory, with links to them.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 #: Directories that a host has for itself; another build of rpm below one must be kept visible.
@@ -41,6 +44,14 @@ class RpmTools:
     def environment(self) -> dict[str, str]:
         return {"RPM_CONFIGDIR": self.configdir} if self.configdir else {}
 
+    def configuration(self) -> Path:
+        """The directory where this build looks for its own macros, Lua modules and generators."""
+        return Path(self._run("--eval", "%{_rpmconfigdir}"))
+
+    def configured_at(self, directory: str) -> RpmTools:
+        """The same commands with their configuration at another place."""
+        return replace(self, configdir=directory)
+
     def visible(self) -> list[str]:
         """Directories of this build that a host would cover: ``/opt/rpm-6.0`` for its commands."""
         paths = [Path(path) for path in (self.rpm, self.rpmbuild, self.configdir) if "/" in path]
@@ -56,8 +67,11 @@ class RpmTools:
         return f"{self._banner()} ({shutil.which(self.rpm) or self.rpm})"
 
     def _banner(self) -> str:
+        return self._run("--version")
+
+    def _run(self, *arguments: str) -> str:
         answer = subprocess.run(
-            [self.rpm, "--version"],
+            [self.rpm, *arguments],
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,

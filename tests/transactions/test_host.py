@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.host import Base, CommandFailed, Host, Hosts, RpmTools
+from tests.host.host import CONFIGURATION
+from tests.host.project import ProjectRpms, builder
 
 _SPEC = """\
 Name:           app1
@@ -159,7 +161,9 @@ def test_a_fresh_host_takes_well_under_a_second(hosts: Hosts, system: Base) -> N
     assert statistics.median(seconds) < 0.5
 
 
-def test_another_build_of_rpm_is_used_where_the_environment_names_it(tmp_path: Path) -> None:
+def test_another_build_of_rpm_is_used_where_the_environment_names_it(
+    tmp_path: Path, project_rpms: ProjectRpms
+) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
     other = tmp_path / "rpm"
@@ -172,7 +176,11 @@ def test_another_build_of_rpm_is_used_where_the_environment_names_it(tmp_path: P
     with Hosts(tools) as hosts:
         host = hosts.fresh(hosts.system())
         result = host.rpm("-q", "--qf", "%{NAME}", "python3")
-        assert (result.stdout, result.stderr) == ("python3", "other rpm, /usr/lib/rpm\n")
+        assert (result.stdout, result.stderr) == ("python3", f"other rpm, {CONFIGURATION}\n")
+        # It finds our macros, though they are where the system's rpm looks.
+        host = hosts.fresh(builder(hosts, project_rpms))
+        found = host.run(str(other), "--eval", "%{__venv_lua}", env=host.tools.environment)
+        assert found.stdout == f"{CONFIGURATION}/lua\n"
 
 
 _KILLED = """
