@@ -4,7 +4,7 @@
 the directory of that build's macros and rpmrc. dnf always uses the system's rpm library.
 
 This project's packages are built by the system's rpmbuild, and put their macros where the system's
-rpm looks. On hosts, another build has a copy of its own configuration directory, with links to them.
+rpm looks. On hosts, another build has a copy of its own configuration directory, and links there.
 """
 
 from __future__ import annotations
