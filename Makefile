@@ -2,7 +2,7 @@
 # Both install what they need on Debian 12 or Fedora, and say what needs root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup root check test torture bench unit pythons rpms release demo clean
+.PHONY: help setup root check test torture bench unit advisories pythons rpms release demo clean
 
 PYTHON ?= /usr/bin/python3
 BIN := build/venv/bin
@@ -14,6 +14,7 @@ help:
 	@echo "make bench    how fast it is, beside uv and pip (root; quiet machine; SETS=\"ten zuul\" RUNS=3)"
 	@echo "make check    ruff and mypy"
 	@echo "make unit     the tests that need no root"
+	@echo "make advisories DB=all.zip  every version of every OSV record there, evaluated twice"
 	@echo "make rpms     the RPMs, in dist/"
 	@echo "make release  the source archive, SRPM, RPMs and dist-git's sources file, in dist/; the same"
 	@echo "              bytes from the same commit"
@@ -54,7 +55,11 @@ test: root check pythons rpms
 	VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest -n 2 --dist loadfile
 
 torture: root $(BIN)/pytest
-	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile tests/generators/test_passes.py
+	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile tests/growth \
+	tests/generators/test_passes.py
+
+advisories: $(BIN)/pytest
+	VENV_TEST_ADVISORIES=$(abspath $(DB)) $(BIN)/python -m pytest -s tests/unit/test_advisories.py
 
 bench: root $(BIN)/pytest
 	$(BIN)/python -m tests.bench --runs $(or $(RUNS),3) $(if $(DOCUMENT),--document) $(SETS)

@@ -67,23 +67,48 @@ def _half_way(changed: plan.Step, error: OSError) -> VenvError:
 
 
 @contextlib.contextmanager
-def exclusive(layout: Layout) -> Iterator[None]:
-    """The only call that writes on this machine, with an empty staging directory."""
+def exclusive(layout: Layout, *, tidies: bool = True) -> Iterator[None]:
+    """The only call that writes on this machine, with an empty staging directory.
+
+    With ``tidies`` false that is as it was left, and must be tidied by a later one: what is to be
+    done once for many environments takes the time that they all take together.
+    """
     for place in (layout.home, layout.store, layout.envs, layout.state, layout.staging):
         trust.refuse_outside(place, layout.root)
     with state.locked(layout):
         for place in (layout.store, layout.envs, layout.state):
             files.make_directory(place)  # a new one is durable by the first install's syncfs
         files.make_staging(layout)
-        if os.listdir(layout.staging):
-            # A call was killed. It may have made or freed objects; what says so goes last.
+        if tidies and os.listdir(layout.staging):
+            # A call was killed, or left this to us. It may have made or freed objects; what says so
+            # goes last.
             _drop_unreferred(layout)
             _clear_staging(layout)
             from rpm_venv.trees import fapolicyd  # not where all is as it should be
 
             with contextlib.suppress(OSError, VenvError):  # sync says it
                 fapolicyd.in_step(layout)
-        yield
+        try:
+            yield
+        finally:
+            if tidies:
+                state.unmark(layout)
+
+
+def tidy(context: Context) -> tuple[str, ...]:
+    """Do once what calls without ``tidies`` left to be done; what there is to say of it."""
+    layout = context.layout
+    said: tuple[str, ...] = ()
+    try:
+        with exclusive(layout, tidies=False):
+            if os.listdir(layout.staging):
+                said = _sweep_store(context, plan.SweepStore())
+            if not said:
+                _clear_staging(layout)
+            state.unmark(layout)
+    except (VenvError, OSError) as error:  # the next call that writes does it as well
+        return (*said, f"{LEFT}: {error}")
+    return said
 
 
 def _clear_staging(layout: Layout) -> None:
@@ -122,6 +147,7 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     layout, wanted = context.layout, step.generation
     context.progress(f"assembling {wanted.path} from {len(wanted.distributions)} wheels")
     into = layout.staging / wanted.name
+    files.remove_tree(into)  # of a call that was killed since this one began
     into.mkdir(mode=0o755)
     # Not for a removal, nor for an install of what is there.
     from rpm_venv.system import labels
@@ -200,6 +226,9 @@ def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str
 
 def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
     del step
+    if not context.tidies:
+        files.make_directory(context.layout.staging / "unswept")  # tells the next ``exclusive``
+        return ()
     unread, said = _drop_unreferred(context.layout)
     for retired in context.layout.staging.glob("drop-*"):
         files.remove_tree(retired)

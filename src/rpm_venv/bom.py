@@ -18,6 +18,9 @@ from packaging.utils import canonicalize_name
 
 from rpm_venv import __version__
 from rpm_venv.declaration import Package
+from rpm_venv.frozen import dataclass, field
+from rpm_venv.locks.amended import APPLIED, Outcome
+from rpm_venv.system.release import Release
 from rpm_venv.trees.generation import Distribution, Generation
 
 if TYPE_CHECKING:
@@ -26,22 +29,39 @@ if TYPE_CHECKING:
 _MAX_TEXT = 200  # characters of what a METADATA says
 _MAX_DEPENDENCIES = 1_000  # of one distribution
 _OSI = "License :: "
+#: The namespaces of package URLs that are not what os-release(5) has as ID.
+_VENDORS = {"rhel": "redhat", "opensuse-leap": "opensuse", "opensuse-tumbleweed": "opensuse"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a generation stands in: the package that the environment belongs to, the distribution,
+    what came of the administrator's amendments, and the environment's condition ("" for ok).
+    """
+
+    owner: Package | None = None
+    release: Release = field(default_factory=Release)
+    outcomes: Sequence[Outcome] = ()
+    condition: str = ""
 
 
 def document(
     generation: Generation,
-    owner: Package | None,
+    setting: Setting,
     metadata: Mapping[str, Metadata],
     markers: Mapping[str, str] | None,
 ) -> dict[str, Any]:
     """The bill of materials, as JSON has it.
 
-    ``owner`` is the package that the environment belongs to, ``metadata`` what its distributions
-    say of themselves, by name; ``markers`` the PEP 508 environment of its Python. Without that,
-    nothing is said of who needs whom.
+    ``metadata`` is what the distributions say of themselves, by name; ``markers`` the PEP 508
+    environment of the Python. Without that, nothing is said of who needs whom.
     """
-    subject = _subject(generation, owner)
-    components = [_component(wheel, metadata.get(wheel.name)) for wheel in generation.distributions]
+    subject = _subject(generation, setting)
+    applied = {(e.name, e.version): e for e in setting.outcomes if e.outcome == APPLIED}
+    components = [
+        _component(wheel, metadata.get(wheel.name), applied.get((wheel.name, wheel.version)))
+        for wheel in generation.distributions
+    ]
     body: dict[str, Any] = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -52,12 +72,13 @@ def document(
                 "components": [{"type": "application", "name": "rpm-venv", "version": __version__}]
             },
             "component": subject,
-            "properties": [
-                {"name": "rpm-venv:path", "value": generation.path},
-                {"name": "rpm-venv:generation", "value": generation.name},
-                {"name": "rpm-venv:python", "value": generation.python},
-                {"name": "rpm-venv:python-tag", "value": generation.tag},
-            ],
+            "properties": _properties(
+                path=generation.path,
+                generation=generation.name,
+                python=generation.python,
+                python_tag=generation.tag,
+                **({"condition": setting.condition} if setting.condition else {}),
+            ),
         },
         "components": sorted(components, key=lambda each: str(each["bom-ref"])),
     }
@@ -76,13 +97,20 @@ def _serial_number(body: Mapping[str, Any]) -> str:
     return f"urn:uuid:{'-'.join(groups)}"
 
 
-def _subject(generation: Generation, owner: Package | None) -> dict[str, Any]:
+def _properties(**values: str) -> list[dict[str, str]]:
+    """What CycloneDX has no field for, under names of our own."""
+    return [
+        {"name": f"rpm-venv:{name.replace('_', '-')}", "value": value}
+        for name, value in values.items()
+    ]
+
+
+def _subject(generation: Generation, setting: Setting) -> dict[str, Any]:
     """What the document is of: the package, or where there is none, the environment."""
+    owner = setting.owner
     if owner is None:
         return {"type": "application", "bom-ref": generation.path, "name": generation.path}
-    epoch = f"&epoch={owner.epoch}" if owner.epoch else ""
-    version = f"{owner.version}-{owner.release}"
-    purl = f"pkg:rpm/{_quoted(owner.name)}@{_quoted(version)}?arch={_quoted(owner.arch)}{epoch}"
+    purl = package_url(owner, setting.release)
     return {
         "type": "application",
         "bom-ref": purl,
@@ -92,7 +120,30 @@ def _subject(generation: Generation, owner: Package | None) -> dict[str, Any]:
     }
 
 
-def _component(wheel: Distribution, metadata: Metadata | None) -> dict[str, Any]:
+def package_url(owner: Package, release: Release) -> str:
+    """A package's URL, of the type rpm (purl-spec): its qualifiers are in the order of names.
+
+    The vendor is taken to be the distribution that the package is installed on.
+    """
+    vendor = _VENDORS.get(release.id, release.id)
+    namespace = f"{_quoted(vendor)}/" if vendor else ""
+    qualifiers = {"arch": owner.arch}
+    if release.id and release.version:
+        qualifiers["distro"] = f"{release.id}-{release.version}"
+    if owner.epoch:
+        qualifiers["epoch"] = str(owner.epoch)
+    version = _quoted(f"{owner.version}-{owner.release}")
+    told = "&".join(f"{name}={_quoted(value)}" for name, value in qualifiers.items())
+    return f"pkg:rpm/{namespace}{_quoted(owner.name)}@{version}?{told}"
+
+
+def _component(
+    wheel: Distribution, metadata: Metadata | None, amendment: Outcome | None
+) -> dict[str, Any]:
+    """A distribution; where an amendment brought it, by which file, and what the lock has."""
+    amended: dict[str, str] = {}
+    if amendment is not None:
+        amended = {amendment.kind: amendment.file, "locked": amendment.was or "none"}
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": purl(wheel),
@@ -100,7 +151,7 @@ def _component(wheel: Distribution, metadata: Metadata | None) -> dict[str, Any]
         "version": wheel.version,
         "purl": purl(wheel),
         "hashes": [{"alg": "SHA-256", "content": wheel.sha256}],
-        "properties": [{"name": "rpm-venv:wheel", "value": wheel.filename}],
+        "properties": _properties(wheel=wheel.filename, **amended),
     }
     if metadata is not None:
         summary, licences = _plain(metadata.first("summary")), _licences(metadata)
@@ -120,8 +171,8 @@ def _quoted(text: str) -> str:
 
 def _licences(metadata: Metadata) -> list[dict[str, Any]]:
     """What it declares: an SPDX expression, else names, else what the classifiers name."""
-    for field in ("license-expression", "license"):
-        expression = _expression(metadata.first(field))
+    for header in ("license-expression", "license"):
+        expression = _expression(metadata.first(header))
         if expression:
             return [{"expression": expression, "acknowledgement": "declared"}]
     text = _plain(metadata.first("license"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from rpm_venv.declaration import Declaration
-from rpm_venv.errors import FetchError, Problem
+from rpm_venv.errors import FetchError, Problem, UnreachableError
 from rpm_venv.fetching import fetch
 from rpm_venv.fetching.fetch import AtHand, Found
 from rpm_venv.frozen import dataclass
@@ -102,17 +103,36 @@ def _fetched(context: Context, wish: Wish, entries: Sequence[Entry]) -> Iterator
         yield ()
         return
     layout = context.layout
+    _refuse_unfetched(context, wish, entries)
     files.make_staging(layout)
     staging = files.new_directory(layout.staging, "fetch")
     what = f"fetching {len(entries)} wheels from the index"
     context.progress(lambda: f"{what}, {fetch.brought(staging) / 1e6:.1f} MB so far")
     try:
-        yield fetch.from_index(layout, entries, wish.interpreter, staging)
+        yield _from_index(context, wish, entries, staging)
     except BaseException:
         with contextlib.suppress(OSError):  # what went wrong first is what there is to say
             files.remove_tree(staging)
         raise
     files.remove_tree(staging)
+
+
+def _refuse_unfetched(context: Context, wish: Wish, entries: Sequence[Entry]) -> None:
+    """What the index has answered before in this call, or that it does not answer."""
+    for asked in (None, (tuple(entries), wish.interpreter.path)):
+        if asked in context.unfetched:
+            raise context.unfetched[asked]
+
+
+def _from_index(
+    context: Context, wish: Wish, entries: Sequence[Entry], staging: Path
+) -> tuple[Found, ...]:
+    try:
+        return fetch.from_index(context.layout, entries, wish.interpreter, staging)
+    except FetchError as error:
+        is_all = isinstance(error, UnreachableError)
+        context.unfetched[None if is_all else (tuple(entries), wish.interpreter.path)] = error
+        raise
 
 
 def _missing(declaration: Declaration, problems: Sequence[Problem]) -> FetchError:

@@ -91,6 +91,10 @@ class FetchError(VenvError):
     """A wheel that the lock names could not be had."""
 
 
+class UnreachableError(FetchError):
+    """The site's index, its only one, could not be asked at all: no other wheel is to be had."""
+
+
 class OccupiedError(VenvError):
     """Files of a package stand where an environment goes; they may go with this transaction."""
 

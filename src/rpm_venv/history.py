@@ -40,7 +40,10 @@ def read(layout: Layout) -> tuple[Line, ...]:
 
 
 def last(layout: Layout, path: str) -> Event | None:
-    """The newest event of an environment; None where nothing can be read."""
+    """The newest event of an environment; None where nothing can be read.
+
+    A file that is as it was is not read again.
+    """
     try:
         content = _content(layout)
     except OSError:
@@ -92,12 +95,30 @@ def _shorten(layout: Layout) -> None:
     files.write_atomic(layout.history, kept, 0o644, by=files.make_staging(layout))
 
 
+@dataclass
+class _Seen:
+    """What was read of a file last: a call about many environments looks at it for each of them."""
+
+    identity: tuple[object, ...] = ()
+    content: bytes = b""
+
+
+_SEEN = _Seen()
+
+
 def _content(layout: Layout) -> bytes:
     """The file, or as much of its end as it may have."""
     try:
         with os.fdopen(reading.regular(layout.history, follow=False), "rb") as file:
-            file.seek(max(os.fstat(file.fileno()).st_size - 2 * MAX_SIZE, 0))
-            return file.read(2 * MAX_SIZE)
+            status = os.fstat(file.fileno())
+            size, times = status.st_size, (status.st_mtime_ns, status.st_ctime_ns)
+            identity = (status.st_dev, status.st_ino, size, times)
+            if _SEEN.identity != identity:
+                file.seek(max(size - 2 * MAX_SIZE, 0))
+                _SEEN.content = file.read(2 * MAX_SIZE)
+                # One that others are adding to may have more by now than it had.
+                _SEEN.identity = identity if len(_SEEN.content) == size else ()
+            return _SEEN.content
     except FileNotFoundError:
         return b""
 

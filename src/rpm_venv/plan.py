@@ -396,14 +396,18 @@ def remove(path: str, facts: Facts, emptied: Iterable[str] = ()) -> tuple[Step, 
     ``emptied`` are directories above it that go as well where they are empty, as those do that were
     made for it.
     """
-    made = facts.before.parents if facts.before else ()
+    before = facts.before
+    made = before.parents if before else ()
     parents = tuple(sorted({*made, *emptied}, key=len, reverse=True))  # the deepest first
+    # rpm has taken the link of a %ghost away by now; it led to what was wanted.
+    wanted = before.wanted if before and before.wanted in facts.generations else ""
+    live = wanted if facts.live.kind == "nothing" else facts.live.generation
     return (
         Unlink(path),
         DropGenerations(path, facts.generations),
         SweepStore(),
         RemoveParents(parents),
-        Tell(events.removed(path, facts.before, facts.live.generation), once=True),
+        Tell(events.removed(path, before, live), once=True),
         Forget(path),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass, field, replace
 from rpm_venv.paths import Layout
 
@@ -52,10 +53,18 @@ def _silence(_: Told) -> None:
 
 @dataclass(frozen=True)
 class Context:
-    """What every verb gets from the command line: the layout, where wheels may be, who listens."""
+    """What every verb gets from the command line: the layout, where wheels may be, who listens.
+
+    ``tidies`` is whether a step that frees objects looks at once which of them others refer to. A
+    call about many environments looks once, at its end. ``unfetched`` is what the index could not
+    give in this call, by what it was asked for, and under None that it could not be asked: what is
+    known of it is not waited for once more.
+    """
 
     layout: Layout = field(default_factory=lambda: Layout(Path("/")))
     progress: Callable[[Told], None] = _silence
+    tidies: bool = True
+    unfetched: dict[object, VenvError] = field(default_factory=dict, compare=False)
 
     def each(self, doing: str, items: Sequence[str]) -> Iterator[tuple[Context, str]]:
         """Each of these, with a context whose progress says which of how many it is."""

@@ -62,15 +62,13 @@ def known(layout: Layout, path: str) -> Environment | None:
 
 
 def write(layout: Layout, environment: Environment) -> None:
-    """Put the state on disk, durably, old or new; and whether anything here is pending."""
+    """Put the state on disk, durably, old or new; and a mark beside it where it is pending."""
     layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     if environment.waits:
         _mark(layout)
     text = json.dumps(environment.to_json(), indent=1, sort_keys=True) + "\n"
     file = layout.state_file(environment.path)
     files.write_atomic(file, text.encode(), 0o644, by=files.make_staging(layout))
-    if not environment.waits:
-        _unmark(layout)
 
 
 def _mark(layout: Layout) -> None:
@@ -80,8 +78,8 @@ def _mark(layout: Layout) -> None:
             files.write_atomic(layout.pending, b"", 0o644, by=files.make_staging(layout))
 
 
-def _unmark(layout: Layout) -> None:
-    """Take the mark away with the last environment that waits. One too many costs one look."""
+def unmark(layout: Layout) -> None:
+    """Take the mark away where no environment waits any more. One too many costs one look."""
     with contextlib.suppress(OSError):
         if layout.pending.exists() and not any(_waits(layout, path) for path in paths(layout)):
             layout.pending.unlink()
@@ -100,7 +98,6 @@ def forget(layout: Layout, path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         layout.state_file(path).unlink()
         files.fsync_dir(layout.state)
-    _unmark(layout)
 
 
 def paths(layout: Layout) -> tuple[str, ...]:

@@ -29,6 +29,10 @@ from rpm_venv.trees.generation import Live
 from rpm_venv.trees.manifest import Finding, Path, compare
 from rpm_venv.wheels import store
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rpm_venv.trees.processes import Held
+
 _CHUNK = 1 << 20
 _ABOUT_JSON = f"{generations.ABOUT}/generation.json"
 #: What every generation has and no manifest lists: itself, and its own description.
@@ -46,8 +50,8 @@ _DESCRIPTION = {
 def facts(layout: Layout, path: str, *, thorough: bool = False) -> Facts:
     """What exists of the environment at ``path``.
 
-    A generation is whole with a sound manifest; ``thorough``, when every file of it is also as the
-    manifest says.
+    A generation counts as whole with a manifest that has its end; ``thorough``, when the manifest
+    is sound and every file of it is as that says.
     """
     before = state.read(layout, path)
     names = generations.names(layout, path)
@@ -61,9 +65,17 @@ def facts(layout: Layout, path: str, *, thorough: bool = False) -> Facts:
 
 
 def _whole(layout: Layout, path: str, generation: str, thorough: bool) -> bool:
+    if not thorough:
+        return generations.finished(layout, path, generation)
     if not generations.whole(layout, path, generation):
         return False
-    return not thorough or next(differences(layout, path, generation), None) is None
+    return next(differences(layout, path, generation), None) is None
+
+
+def with_manifests(facts: Facts, layout: Layout, path: str) -> Facts:
+    """The facts, with those generations alone for whole whose manifests are sound: all are read."""
+    sound = (name for name in facts.whole if generations.whole(layout, path, name))
+    return replace(facts, whole=frozenset(sound))
 
 
 def orphaned(layout: Layout, paths: Iterable[str]) -> frozenset[str]:
@@ -188,12 +200,16 @@ def python_gone(layout: Layout, path: str, generation: str) -> str:
     return "" if there else f"its Python {python} is not there"
 
 
-def with_processes(facts: Facts, layout: Layout, path: str) -> Facts:
-    """The facts, and which generations running processes hold: every process is looked at."""
+def with_processes(facts: Facts, layout: Layout, path: str, held: Held | None = None) -> Facts:
+    """The facts, and which generations running processes hold: every process is looked at, where
+    that was not done already.
+    """
+    if not facts.generations:
+        return replace(facts, in_use=frozenset())
     from rpm_venv.trees import processes  # not where nothing is to be dropped
 
-    used = processes.in_use(layout, path, facts.generations) if facts.generations else frozenset()
-    return replace(facts, in_use=used)
+    known = held or processes.held(layout)
+    return replace(facts, in_use=known.of(path, facts.generations))
 
 
 def _missing_parents(layout: Layout, path: str) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Host, Snapshot
+from tests.host import Host, Snapshot, pythonpackage
 from tests.host.applications import Application
+from tests.pythons import newer_than
 
 #: Made by the runtime's first calls, owned by its package, gone with it.
 _RUNTIME = {"/usr/lib/rpm-venv/lock", "/usr/lib/rpm-venv/history"}
@@ -29,6 +30,13 @@ def build(build_host: Host) -> Build:
         return built[key]
 
     return build_once
+
+
+@pytest.fixture(scope="session")
+def newer(build_host: Host) -> Path:
+    """A package with another minor version of Python."""
+    major, minor, *_ = build_host.python_version().split(".")
+    return pythonpackage.build(build_host, newer_than((int(major), int(minor))))
 
 
 @pytest.fixture

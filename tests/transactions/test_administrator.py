@@ -104,21 +104,41 @@ def test_a_site_brings_its_fixes_as_a_package(
     assert leftovers() == {}
 
 
-def test_what_had_to_wait_is_done_by_the_unit(host: Host, build: Build) -> None:
-    """Without a network in the scriptlet; the unit's command and condition, read from the unit."""
-    wheel = _application("app1")
-    package = build(tiny_application(wheels=(wheel,), ship=False, options=""))
-    host.publish(package)
+def test_what_had_to_wait_is_said_everywhere_and_done_by_the_unit(host: Host, build: Build) -> None:
+    """Without a network in scriptlet and trigger; the unit's command and condition are its own."""
+    wheels = [make_wheel(name, scripts={name: f"{name}:main"}) for name in ("app1", "app2")]
+    packages = [
+        build(tiny_application(wheels=wheels[:1], ship=False, options="")),
+        build(tiny_declared(name="app2", wheels=wheels[1:], ship=False, level="lock")),
+    ]
+    host.publish(*packages)
     host.write("/etc/pip.conf", "[global]\nno-index = true\nfind-links = /srv/wheels\n")
     unit = host.read("/usr/lib/systemd/system/rpm-venv-sync.service")
     assert f"ConditionPathExists={PENDING}\n" in unit
     (command,) = (line for line in unit.splitlines() if line.startswith("ExecStart="))
     assert not host.exists(PENDING)
-    host.rpm("-i", host.repository_path(package), check=False)
-    assert host.exists(PENDING)
-    assert _state(host, "app1")[0] == "failed"
-    assert "the last install failed" in host.rpm("-V", "app1", check=False).output
-    host.write(f"/srv/wheels/{wheel.filename}", wheel.content)
-    host.run(*command.removeprefix("ExecStart=").split())
-    assert (answer(host), host.exists(PENDING)) == ("app1 1", False)
-    assert host.rpm("-V", "app1", "rpm-venv").output == ""
+    host.rpm("-i", *map(host.repository_path, packages), check=False)
+    listed = host.run("rpm-venv", "list")
+    for name in ("app1", "app2"):
+        path = f"/opt/{name}/penv"
+        mended = f"mend it with: rpm-venv repair {path}\n"
+        (row,) = (line for line in listed.stdout.splitlines() if line.startswith(f"{path} "))
+        assert row.endswith("  failed")
+        assert f"{path}: the last install failed: " in listed.stderr
+        assert mended in listed.stderr
+        found = host.run("rpm-venv", "verify", path, check=False)
+        assert (found.code, found.stdout.split()[:2]) == (3, ["failed", path])
+        # The package of one has %venv_verify, and rpm-venv speaks for the other.
+        said = host.rpm("-V", "app1" if name == "app1" else "rpm-venv", check=False)
+        assert said.code != 0
+        assert f"failed   {path}  the last install failed" in said.output
+        assert mended in said.output
+    unit_runs = command.removeprefix("ExecStart=").split()
+    assert (host.run(*unit_runs, check=False).code, host.exists(PENDING)) == (1, True)
+    for wheel in wheels:
+        host.write(f"/srv/wheels/{wheel.filename}", wheel.content)
+    host.run(*unit_runs)
+    assert [answer(host), answer(host, "/opt/app2/penv", "app2")] == ["app1 1.0", "app2 1.0"]
+    assert not host.exists(PENDING)
+    assert host.rpm("-V", "app1", "app2", "rpm-venv").output == ""
+    assert host.run("rpm-venv", "list").stderr == ""

@@ -5,23 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
-from tests.host import Host, pythonpackage
+from tests.host import Host
 from tests.host.applications import Application, answer, tiny_application, tiny_declared
 from tests.host.wheels import make_wheel
-from tests.pythons import newer_than
 from tests.transactions.conftest import Build
 
 APPLICATIONS = ("app1", "app2", "app3")
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
-
-
-@pytest.fixture(scope="module")
-def newer(build_host: Host) -> Path:
-    """A package with another minor version of Python."""
-    major, minor, *_ = build_host.python_version().split(".")
-    return pythonpackage.build(build_host, newer_than((int(major), int(minor))))
 
 
 def _python(host: Host, name: str) -> str:

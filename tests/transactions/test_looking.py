@@ -64,10 +64,13 @@ def _audited(host: Host) -> None:
 
 
 def _listed(host: Host) -> None:
+    host.write("/etc/os-release", 'ID="rhel"\nVERSION_ID="9.4"\n')
     document = _told(host, "sbom", PATH)
     refuse_invalid(document)
     assert document == _told(host, "sbom", PATH)
-    assert document["metadata"]["component"]["purl"] == "pkg:rpm/app1@1-1?arch=noarch"
+    assert document["metadata"]["component"]["purl"] == (
+        "pkg:rpm/redhat/app1@1-1?arch=noarch&distro=rhel-9.4"
+    )
     (component,) = document["components"]
     wheels = tiny_application().wheels
     assert isinstance(wheels, tuple)
@@ -98,6 +101,8 @@ def _remembered(host: Host, build: Build) -> None:
     host.rpm("-e", "--justdb", "app1")
     (listed,) = _told(host, "list")["environments"]
     assert (listed["condition"], listed["package"]) == ("orphaned", "app1-3-1.noarch")
+    mended = f"install its package, or remove it with: rpm-venv remove {PATH}\n"
+    assert host.run("rpm-venv", "list").stderr.endswith(mended)
     (finding,) = _told(host, "verify", code=3)["findings"]
     assert (finding["kind"], finding["path"]) == ("orphaned", PATH)
     host.run("rpm-venv", "remove", PATH)

@@ -18,7 +18,10 @@ from tests.unit.advisories import CASES, fixed, introduced, last, limit, record
 from tests.unit.plain_osv import is_vulnerable
 
 Record = dict[str, Any]
-#: A database as a zip: where it is named, every version of every record of it is evaluated, too.
+#: Of the PyPA's advisory database (October 2024, CC BY 4.0), records of every kind: what they say
+#: of versions, without their texts.
+SOME_REAL = Path(__file__).with_name("real_advisories.json")
+#: A whole database as a zip (``make advisories DB=all.zip``): every version of every record of it.
 REAL = os.environ.get("VENV_TEST_ADVISORIES", "")
 #: Versions that no record needs to name, to see the ends of ranges.
 PROBES = ("0", "0.0.0.dev1", "1.0+local", "junk", "9999", "1!0")
@@ -103,7 +106,10 @@ def test_both_evaluations_agree_on_every_version_of_every_record(tmp_path: Path)
         for name, one in records.items()
         if all(r["type"] != "SEMVER" for a in one["affected"] for r in a.get("ranges", ()))
     }
-    archives = [_zip(tmp_path / "written.zip", plain), *([Path(REAL)] if REAL else [])]
+    real = {f"{each['id']}.json": each for each in json.loads(SOME_REAL.read_text())}
+    assert len(real) > 20
+    archives = [_zip(tmp_path / "written.zip", plain), _zip(tmp_path / "real.zip", real)]
+    archives += [Path(REAL)] if REAL else []
     for archive in archives:
         pairs, wrong = _disagreements(archive, tmp_path)
         print(f"{archive}: {pairs} pairs of project and version")

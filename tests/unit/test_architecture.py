@@ -27,7 +27,7 @@ ROWS = (
     (
         "edges",
         "system.amendments system.configuration system.declared system.files system.interpreter "
-        "system.programs system.rpmdb system.run_as system.sandbox system.sealed",
+        "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed",
     ),
     ("sharing", "system.sharing system.copying system.labels"),
     ("locks", "locks.requirements locks.pylock locks.lock"),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rpm_venv import bom, cli
+from rpm_venv import bom, cli, state
 from rpm_venv.declaration import Package
 from rpm_venv.errors import VenvError
+from rpm_venv.locks.amended import Outcome
 from rpm_venv.paths import Layout
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Generation
@@ -93,6 +95,56 @@ def test_what_it_says(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ID=fedora\nVERSION_ID=44\n", "fedora/app1@1.0-1?arch=noarch&distro=fedora-44"),
+        ('ID="rhel"\nVERSION_ID="9.4"\n', "redhat/app1@1.0-1?arch=noarch&distro=rhel-9.4"),
+        ("ID='opensuse-leap'\nVERSION_ID=15.6\n",
+         "opensuse/app1@1.0-1?arch=noarch&distro=opensuse-leap-15.6"),
+        ("NAME=ID=x\nID=arch\nID_LIKE=fedora\n", "arch/app1@1.0-1?arch=noarch"),
+        ("ID=Some One\nVERSION_ID=$(id)\n", "app1@1.0-1?arch=noarch"),
+        ("\0" * 99_999, "app1@1.0-1?arch=noarch"),
+    ],
+)  # fmt: skip
+def test_the_vendor_is_the_distribution(tmp_path: Path, text: str, expected: str) -> None:
+    environments.make(Layout(tmp_path), distributions={"app": "1.0"})
+    (tmp_path / "usr/lib/os-release").write_text(text)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").symlink_to("../usr/lib/os-release")
+    document = _sbom(Layout(tmp_path))
+    refuse_invalid(document)
+    assert document["metadata"]["component"]["purl"] == f"pkg:rpm/{expected}"
+
+
+def test_what_an_administrator_changed_is_told(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    generation = environments.make(layout, distributions={"tls": "2.1", "plugin": "1", "web": "1"})
+    known = state.read(layout, PATH)
+    assert known is not None
+    place = "/etc/rpm-venv"
+    outcomes = (
+        Outcome("override", "tls", "2.1", f"{place}/overrides.d/x.txt", "line 1", "applied", "2.0"),
+        Outcome("override", "web", "1", f"{place}/overrides.d/x.txt", "line 2", "pending"),
+        Outcome("extra", "plugin", "1", f"{place}/extras.d/a.txt", "line 1", "applied"),
+    )
+    state.write(layout, replace(known, outcomes=outcomes, left="0" * 20))
+    document = _sbom(layout)
+    refuse_invalid(document)
+    told = {
+        each["name"]: {p["name"][9:]: p["value"] for p in each["properties"]}
+        for each in (document["metadata"] | {"name": ""}, *document["components"])
+    }
+    assert told["tls"]["override"] == f"{place}/overrides.d/x.txt"
+    assert told["tls"]["locked"] == "2.0"
+    assert (told["plugin"]["extra"], told["plugin"]["locked"]) == (
+        f"{place}/extras.d/a.txt",
+        "none",
+    )
+    assert told["web"].keys() == {"wheel"}
+    assert (told[""]["generation"], told[""]["condition"]) == (generation.name, "rolled back")
+
+
 def test_the_same_generation_gives_the_same_document(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     environments.make(layout, distributions={"app": "1.0"})
@@ -152,7 +204,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
 
 def test_without_its_python_nothing_is_said_of_dependencies() -> None:
     generation = Generation("0" * 20, PATH, "/usr/bin/python3", "cpython-311", False, ())
-    document = bom.document(generation, None, {}, None)
+    document = bom.document(generation, bom.Setting(), {}, None)
     refuse_invalid(document)
     assert "dependencies" not in document
 
@@ -168,7 +220,8 @@ def test_without_a_generation_there_is_an_error(tmp_path: Path) -> None:
 def test_a_circle_of_needs_has_no_top(needs: dict[str, Sequence[str]], tops: list[str]) -> None:
     layout_free = Generation("0" * 20, PATH, "/p", "t", False, _wheels(*needs))
     metadata = {name: Metadata({"requires-dist": list(others)}) for name, others in needs.items()}
-    document = bom.document(layout_free, Package.parse("app-2:1-1.x86_64"), metadata, {})
+    setting = bom.Setting(Package.parse("app-2:1-1.x86_64"))
+    document = bom.document(layout_free, setting, metadata, {})
     refuse_invalid(document)
     assert document["metadata"]["component"]["purl"] == "pkg:rpm/app@1-1?arch=x86_64&epoch=2"
     assert document["dependencies"][0]["dependsOn"] == [f"pkg:pypi/{name}@1" for name in tops]

@@ -152,6 +152,8 @@ def test_a_generation_is_whole_with_its_manifest(layout: Layout, damage: str) ->
     elif damage == "gone":
         manifest.unlink()
     assert generations.whole(layout, PATH, ONE) is (damage == "")
+    # What a call with nothing to do sees; the rest is for verify and repair.
+    assert generations.finished(layout, PATH, ONE) is (damage in ("", "flipped"))
 
 
 def test_parents_are_made_and_told_deepest_first(layout: Layout) -> None:
@@ -170,11 +172,11 @@ def test_a_process_that_runs_from_a_generation_holds_it(layout: Layout) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "input()", f"{target}/bin/app"], stdin=subprocess.PIPE
     ) as process:
-        assert processes.in_use(system, path, [ONE, TWO]) == frozenset({ONE})
-        other = processes.in_use(layout, path, [ONE, TWO])
+        assert processes.held(system).of(path, [ONE, TWO]) == frozenset({ONE})
+        other = processes.held(layout).of(path, [ONE, TWO])
         assert other == frozenset()  # another root's generation
         process.communicate(b"\n")
-    assert processes.in_use(system, path, [ONE, TWO]) == frozenset()
+    assert processes.held(system).of(path, [ONE, TWO]) == frozenset()
 
 
 def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> None:
@@ -190,9 +192,9 @@ def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> N
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert processes.in_use(layout, PATH, [ONE, TWO]) == frozenset({ONE})
+        assert processes.held(layout).of(PATH, [ONE, TWO]) == frozenset({ONE})
         process.communicate(b"\n")
-    assert processes.in_use(layout, PATH, [ONE, TWO]) == frozenset()
+    assert processes.held(layout).of(PATH, [ONE, TWO]) == frozenset()
 
 
 @pytest.mark.parametrize("file", ["cmdline", "maps"])
@@ -205,7 +207,7 @@ def test_a_process_that_does_not_let_itself_be_looked_at_holds_nobody_up(
     os.mkfifo(stalled / file)
     monkeypatch.setattr(processes, "_PROC", str(tmp_path / "proc"))
     monkeypatch.setattr(processes, "_PATIENCE", 0.2)
-    assert processes.in_use(Layout(), PATH, [ONE, TWO]) == frozenset({ONE, TWO})
+    assert processes.held(Layout()).of(PATH, [ONE, TWO]) == frozenset({ONE, TWO})
 
 
 def test_a_child_that_cannot_look_is_no_answer(
@@ -213,7 +215,7 @@ def test_a_child_that_cannot_look_is_no_answer(
 ) -> None:
     monkeypatch.setattr(processes, "_held", lambda *_: os._exit(1))
     with pytest.raises(OSError, match="ended too soon"):
-        processes.in_use(layout, PATH, [ONE, TWO])
+        processes.held(layout).of(PATH, [ONE, TWO])
 
 
 def test_a_link_that_a_package_ships_leads_to_its_generation(layout: Layout) -> None:

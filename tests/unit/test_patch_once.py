@@ -62,7 +62,10 @@ class System:
         return output
 
     def data(self, *argv: str) -> Any:
-        return json.loads(self.call("--json", *argv))
+        """What a call that succeeds prints as JSON; what is to be said of it goes to stderr."""
+        self.capsys.readouterr()
+        assert cli.main(["--root", str(self.root), "--json", *argv]) == 0
+        return json.loads(self.capsys.readouterr().out)
 
     def install(self, name: str = "app1", code: int = 0) -> str:
         share = f"/usr/share/{name}"

@@ -34,10 +34,14 @@ def test_the_mark_is_there_as_long_as_an_environment_waits(
     state.write(layout, waiting)
     state.write(layout, OTHER)
     assert layout.pending.read_bytes() == b""
+    state.unmark(layout)
+    assert layout.pending.exists()
     state.write(layout, ONE)
+    state.unmark(layout)
     assert not layout.pending.exists()
     state.write(layout, waiting)
     state.forget(layout, ONE.path)
+    state.unmark(layout)
     assert not layout.pending.exists()
 
 

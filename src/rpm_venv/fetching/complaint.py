@@ -26,10 +26,11 @@ SHIP_WHEELS = "check the index in /etc/pip.conf, or put the wheels into the pack
 
 
 class Complaint(NamedTuple):
-    """An error's message and its hint."""
+    """An error's message and its hint; and whether it is about an index that does not answer."""
 
     message: str
     hint: str = ""
+    unreachable: bool = False
 
 
 def diagnose(said: str) -> Complaint:
@@ -80,7 +81,7 @@ def _unfetched(said: str) -> Complaint | None:
             message = f"the connection to the index at {_host(url)} is not trusted: {_why(reason)}"
             return Complaint(message, "name its certificate authority with cert= in /etc/pip.conf")
         message = f"the index at {_host(url)} cannot be reached: {_why(reason)}"
-        return Complaint(message, SHIP_WHEELS)
+        return Complaint(message, SHIP_WHEELS, unreachable=True)
     return None
 
 

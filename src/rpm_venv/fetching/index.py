@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rpm_venv.errors import FetchError, Problem, VenvError, WheelError
+from rpm_venv.errors import FetchError, Problem, UnreachableError, VenvError, WheelError
 from rpm_venv.fetching import complaint
 from rpm_venv.frozen import replace
 from rpm_venv.locks.locked import Entry
@@ -76,7 +76,8 @@ def download(
     said, missing = _run(layout, place, pips)
     if said:
         found = complaint.diagnose(said)
-        raise FetchError(found.message, hint=found.hint)
+        none = found.unreachable and _is_alone(place)
+        raise (UnreachableError if none else FetchError)(found.message, hint=found.hint)
     if os.geteuid() == 0:  # nobody does not get at what is about to be checked
         for directory in (place, place / "wheels"):
             os.chown(directory, 0, 0, follow_symlinks=False)
@@ -133,6 +134,12 @@ def _configuration(layout: Layout) -> str:
     out = io.StringIO()
     parser.write(out)
     return out.getvalue()
+
+
+def _is_alone(place: Path) -> bool:
+    """Whether there is one index: from others, other wheels may be had."""
+    text = (place / "pip.conf").read_text()
+    return not any(option in text for option in ("extra-index-url", "find-links"))
 
 
 def _run(layout: Layout, place: Path, pips: Iterable[Pip]) -> tuple[str, tuple[str, ...]]:

@@ -49,5 +49,14 @@ def content(path: Path, *, most: int = MOST, follow: bool = True) -> bytes:
     return data
 
 
+def end(path: Path, most: int) -> bytes:
+    """The last bytes of a regular file, which is no link."""
+    descriptor = regular(path, follow=False)
+    try:
+        return os.pread(descriptor, most, max(os.fstat(descriptor).st_size - most, 0))
+    finally:
+        os.close(descriptor)
+
+
 def _irregular(path: str | Path) -> OSError:
     return OSError(errno.EINVAL, "not a regular file", os.fspath(path))

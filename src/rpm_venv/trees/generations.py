@@ -12,7 +12,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, Layout, environment_named, escape
 from rpm_venv.system import files, reading, trust
 from rpm_venv.trees.generation import Generation, Live, is_name
-from rpm_venv.trees.manifest import Manifest, sealed
+from rpm_venv.trees.manifest import SEAL_SIZE, Manifest, ends, sealed
 
 #: The directory of a generation that describes it; not part of its manifest.
 ABOUT = ".rpm-venv"
@@ -74,6 +74,19 @@ def whole(layout: Layout, path: str, generation: str) -> bool:
     except OSError:
         return False
     return sealed(data) and read(layout, path, generation) is not None
+
+
+def finished(layout: Layout, path: str, generation: str) -> bool:
+    """Whether a generation is there with a manifest that has its end; ``whole`` reads all of it.
+
+    It takes no longer for a large one: that is what a call with nothing to do looks at.
+    """
+    try:
+        file = directory(layout, path, generation) / ABOUT / "manifest"
+        end = reading.end(file, SEAL_SIZE)
+    except OSError:
+        return False
+    return ends(end) and read(layout, path, generation) is not None
 
 
 def live(layout: Layout, path: str) -> Live:

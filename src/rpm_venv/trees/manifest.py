@@ -64,6 +64,20 @@ class Manifest:
         return cls(tuple(Path(*row) for row in rows))
 
 
+#: The last line of a manifest, which every whole one has.
+_SEAL = (b'\n{"sha256": "', b'"}\n')
+SEAL_SIZE = len(b"".join(_SEAL)) + 64  # bytes; what ``ends`` looks at
+
+
+def ends(data: bytes) -> bool:
+    """Whether the last ``SEAL_SIZE`` bytes of a manifest end as those of a whole one do.
+
+    Its rows are made durable before it gets its name: one that ends so is all there.
+    """
+    end, (before, after) = data[-SEAL_SIZE:], _SEAL
+    return len(end) == SEAL_SIZE and end.startswith(before) and end.endswith(after)
+
+
 def sealed(data: bytes) -> bool:
     """Whether ``data`` is a whole manifest, without reading its rows."""
     try:

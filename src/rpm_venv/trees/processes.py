@@ -14,25 +14,39 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rpm_venv.paths import HOME, Layout, escape
+from rpm_venv.frozen import dataclass
+from rpm_venv.paths import HOME, Layout, environment_named, escape
 from rpm_venv.trees.generation import NAME_DIGITS, is_name
 
 _PATIENCE = 10.0  # seconds, for all processes; a thousand take a tenth of one
 _PROC = "/proc"
+_LONGEST = 512  # bytes of ID/GENERATION, where ID is one name
 
 
-def in_use(layout: Layout, path: str, there: Sequence[str]) -> frozenset[str]:
-    """The generations of an environment that a running process was started from or has mapped.
+@dataclass(frozen=True)
+class Held:
+    """The generations that running processes hold, as ID/GENERATION; None: perhaps all."""
 
-    All that are ``there`` where that cannot be found out in time: what may be in use stays.
-    ``OSError`` where nobody can look.
+    names: frozenset[str] | None
+
+    def of(self, path: str, there: Sequence[str]) -> frozenset[str]:
+        """Those of an environment; all that are ``there`` where nothing is known: they stay."""
+        if self.names is None:
+            return frozenset(there)
+        return frozenset(name for name in there if f"{escape(path)}/{name}" in self.names)
+
+
+def held(layout: Layout) -> Held:
+    """The generations that a running process was started from or has mapped.
+
+    Nothing is known where that cannot be found out in time; ``OSError`` where nobody can look.
     A process of another root may run from a generation of the same name: where this root is not
     ``/``, only paths below it count, and the arguments of processes whose root it is.
     """
     reading, writing = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
-        _tell(writing, layout, path)
+        _tell(writing, layout)
     os.close(writing)
     answer = None
     try:
@@ -42,13 +56,15 @@ def in_use(layout: Layout, path: str, there: Sequence[str]) -> frozenset[str]:
         # One that waits for a process inside the kernel is not to be killed: it is not waited for.
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0 if answer is not None else os.WNOHANG)
-    return frozenset(there if answer is None else filter(is_name, answer.split()))
+    return Held(None if answer is None else frozenset(answer.split()))
 
 
-def _tell(writing: int, layout: Layout, path: str) -> None:
+def _tell(writing: int, layout: Layout) -> None:
     """In the child: write the names, and a full stop, if nothing goes wrong; does not return."""
     try:
-        os.write(writing, "\n".join([*sorted(_held(layout, path)), "."]).encode())
+        told = "\n".join([*sorted(_held(layout)), "."]).encode()
+        while told:
+            told = told[os.write(writing, told) :]
     finally:
         os._exit(0)
 
@@ -66,8 +82,8 @@ def _answer(reading: int, end: float) -> str | None:
     return None
 
 
-def _held(layout: Layout, path: str) -> set[str]:
-    target = f"{HOME}/envs/{escape(path)}/"
+def _held(layout: Layout) -> set[str]:
+    target = f"{HOME}/envs/"
     real = f"{layout.real(target)}/"
     found: set[str] = set()
     try:
@@ -77,8 +93,11 @@ def _held(layout: Layout, path: str) -> set[str]:
     for process in processes:
         for prefix, text in _traces(process, layout, target, real):
             for part in text.split(prefix.encode())[1:]:
-                found.add(part[:NAME_DIGITS].decode("ascii", "replace"))
-    return set(filter(is_name, found))
+                environment, _, rest = part[:_LONGEST].partition(b"/")
+                name = rest[:NAME_DIGITS].decode("ascii", "replace")
+                if is_name(name) and environment_named(environment.decode("ascii", "replace")):
+                    found.add(f"{environment.decode()}/{name}")
+    return found
 
 
 def _traces(process: str, layout: Layout, target: str, real: str) -> Iterable[tuple[str, bytes]]:

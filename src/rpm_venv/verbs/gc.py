@@ -8,7 +8,7 @@ from rpm_venv import apply, plan, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.report import DONE, FAILED, Context, Report
 from rpm_venv.system import configuration, declared
-from rpm_venv.trees import generations
+from rpm_venv.trees import generations, processes
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +27,11 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     dropped: dict[str, list[str]] = {}
     said: list[str] = []
     with apply.exclusive(layout):
+        held = processes.held(layout)
         paths = sorted({*generations.environments(layout), *state.paths(layout)})
         for _, path in context.each("looking at", paths):
             try:
-                facts = survey.with_processes(survey.facts(layout, path), layout, path)
+                facts = survey.with_processes(survey.facts(layout, path), layout, path, held)
                 said.extend(_collect(context, path, facts, keep, dropped))
             except VenvError as error:  # a damaged state: what is its, is not known
                 said.extend(error.lines())

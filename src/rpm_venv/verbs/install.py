@@ -89,6 +89,7 @@ def _make(
     context: Context, wish: plan.Wish, lock: bytes, facts: plan.Facts
 ) -> tuple[tuple[plan.Step, ...], tuple[str, ...]]:
     """The steps that made the wish come true, and what there is to say of them."""
+    facts = survey.with_manifests(facts, context.layout, wish.declaration.path)
     facts = survey.with_processes(facts, context.layout, wish.declaration.path)
     said: tuple[str, ...] = ()
     refused: dict[Amendment, str] = {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from rpm_venv import state, survey
+from rpm_venv.environment import SOUND
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
@@ -32,7 +34,21 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     if args.sizes:
         measured = (path for _, path in context.each("measuring", paths))
         rows = [{**row, **disk.use(layout, path).__dict__} for row, path in zip(rows, measured)]
-    return Report(data={"environments": rows}, text=_table(rows, sizes=args.sizes))
+    return Report(
+        data={"environments": rows},
+        text=_table(rows, sizes=args.sizes),
+        talk=tuple(_told(layout, row) for row in rows if row["condition"] not in SOUND),
+    )
+
+
+def _told(layout: Layout, row: Mapping[str, Any]) -> str:
+    """What is wrong with an environment, and what mends it."""
+    from rpm_venv.verbs.verify import mend  # not where all is as it should be
+
+    path, reason = row["path"], row["reason"]
+    if "rpm-venv " in reason:  # it says so itself
+        return f"{path}: {reason}"
+    return f"{path}: {reason}; {mend(layout, path, {row['condition']})}"
 
 
 def _row(layout: Layout, path: str, around: Surroundings) -> dict[str, Any]:

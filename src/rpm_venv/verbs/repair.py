@@ -6,6 +6,7 @@ import argparse
 
 from rpm_venv import apply, state, survey, whole
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import replace
 from rpm_venv.paths import environment_path
 from rpm_venv.plan import DropObjects
 from rpm_venv.report import FAILED, Context, Report
@@ -26,12 +27,14 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     paths = [environment_path(path) for path in args.paths] or known
     repaired: dict[str, bool] = {}
     talk: list[str] = []
-    for within, path in context.each("repairing", paths):
+    for within, path in replace(context, tidies=False).each("repairing", paths):
         try:
-            with apply.exclusive(layout):
+            with apply.exclusive(layout, tidies=path == paths[0]):
                 repaired[path] = _repair(within, path)
         except (VenvError, OSError) as error:
             talk.extend(error.lines() if isinstance(error, VenvError) else [f"{path}: {error}"])
+    if repaired:
+        talk.extend(apply.tidy(context))
     failed = [path for path in paths if path not in repaired]
     return Report(
         data={"repaired": repaired, "failed": failed},

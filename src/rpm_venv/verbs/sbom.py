@@ -6,11 +6,11 @@ import argparse
 import json
 from collections.abc import Mapping
 
-from rpm_venv import bom, state
+from rpm_venv import bom, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import environment_path
 from rpm_venv.report import Context, Report
-from rpm_venv.system import interpreter
+from rpm_venv.system import interpreter, release
 from rpm_venv.trees import generations, metadata
 from rpm_venv.verbs import options
 
@@ -38,9 +38,16 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         markers = interpreter.inspect(layout, generation.python).markers
     except VenvError as error:
         talk = (f"{path}: nothing is said of dependencies: {error.line()}",)
+    word, _ = survey.standing(layout, path, environment, live, survey.surroundings(layout, [path]))
+    setting = bom.Setting(
+        owner=environment.owner if environment else None,
+        release=release.read(layout),
+        outcomes=environment.outcomes if environment else (),
+        condition="" if word == "ok" else word,
+    )
     document = bom.document(
         generation,
-        environment.owner if environment else None,
+        setting,
         metadata.read(layout, generation),
         markers,
     )

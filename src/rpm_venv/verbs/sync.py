@@ -15,6 +15,7 @@ from rpm_venv import apply, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.environment import Environment
 from rpm_venv.errors import OccupiedError, VenvError
+from rpm_venv.frozen import replace
 from rpm_venv.locks.amended import Amendments, broken
 from rpm_venv.paths import Layout, extended_by
 from rpm_venv.report import FAILED, Context, Report
@@ -54,10 +55,12 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     done: dict[str, str] = {}
     talk = [*_wrong(lines), *_trusted(layout)] if args.trigger in _ALL else []
     failed: list[str] = []
-    for within, path in context.each("looking at", sorted(asked)):
+    paths = sorted(asked)
+    for within, path in replace(context, tidies=False).each("looking at", paths):
         trigger = asked[path]
         try:
-            with apply.exclusive(layout):
+            # Each by itself: others that write need not wait for all of them.
+            with apply.exclusive(layout, tidies=path == paths[0]):
                 done[path], said = _sync(within, path, trigger)
             talk.extend(line if path in line else f"{path}: {line}" for line in said)
             if trigger in _ALL and _unfollowed(layout, path, lines, talk):
@@ -67,6 +70,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
                 continue  # in an upgrade those files are about to go: the other trigger will see
             failed.append(path)
             talk.append(_line(layout, path, error))
+    if done:
+        talk.extend(apply.tidy(context))
     changed = {path: what for path, what in done.items() if what}
     return Report(
         data={"changed": changed, "failed": failed},

@@ -58,7 +58,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         here = _verify(layout, path, around)
         found.extend(here)
         if here:
-            talk.append(f"{path}: not as installed; {_mend(layout, path, here)}")
+            kinds = {one.kind for one in here}
+            talk.append(f"{path}: not as installed; {mend(layout, path, kinds)}")
     lines = tuple(one.line() for one in found)
     return Report(
         data={"environments": paths, "findings": [one.__dict__ for one in found]},
@@ -68,10 +69,9 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     )
 
 
-def _mend(layout: Layout, path: str, found: list[Found]) -> str:
-    """What mends these findings. A repair works from the state: there has to be one."""
+def mend(layout: Layout, path: str, kinds: set[str]) -> str:
+    """What mends findings of these kinds. A repair works from the state: there has to be one."""
     repair = f"mend it with: rpm-venv repair {path}"
-    kinds = {one.kind for one in found}
     if kinds == {"orphaned"}:
         return f"install its package, or remove it with: rpm-venv remove {path}"
     reinstall = whole.mend(layout, path)
@@ -79,7 +79,7 @@ def _mend(layout: Layout, path: str, found: list[Found]) -> str:
         return "take those lines away, or build the package with another lock"
     if reinstall:
         return f"remove what was added, and {reinstall}" if "added" in kinds else reinstall
-    if "state" in kinds:
+    if kinds & {"state", "damaged"}:
         file = layout.target(layout.state_file(path))
         return f"remove {file} and reinstall the package it belongs to"
     if not layout.state_file(path).exists() and path not in declared.paths(layout):
