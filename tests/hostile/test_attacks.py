@@ -339,7 +339,8 @@ SLOW = {
     "hashes.txt": "a==1 " + "--hash=sha256:x " * (1 << 16),
     "continued.txt": "a==1 \\\n" * (1 << 18),
     "version.txt": "a==" + "1." * (1 << 19) + "1",
-    "lines.txt": "x\n" * (1 << 18),
+    "lines.txt": "x\n" * (1 << 16),
+    "same.txt": "".join(f"a=={n} --hash=sha256:{0:064}\n" for n in range(6000)),
 }  # fmt: skip
 
 

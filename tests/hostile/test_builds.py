@@ -167,9 +167,12 @@ def test_a_spec_file_without_an_end_does_not_fill_memory(tmp_path: Path, tally: 
 
 PACKAGES = "".join(f'[[package]]\nname="a"\nversion="{n}"\n' for n in range(3000))
 EDGES = ",".join(f'{{name="a",version="{n}"}}' for n in range(3000))
+TAGS = "-".join([".".join(["a"] * 150)] * 3)
 ROOT = '[[package]]\nname="r"\nversion="1"\nsource={editable="."}\n'
 UV_LOCKS = {
     "many of one name": f"version = 1\n{ROOT}dependencies=[{EDGES}]\n{PACKAGES}",
+    "a million tags": f'version = 1\n{ROOT}dependencies=[{{name="a"}}]\n[[package]]\nname="a"\n'
+    f'version="1"\nwheels=[{{url="https://x/a-1-{TAGS}.whl"}}]\n',
     "a deep key": "version = 1\n" + "a." * 50_000 + "b = 1\n",
     "a deep marker": f'version = 1\n{ROOT}dependencies=[{{name="a",marker="'
     + "(" * 9000 + "os_name=='x'" + ")" * 9000 + '"}]\n',

@@ -14,6 +14,7 @@ from rpm_venv.frozen import dataclass
 from rpm_venv.locks import pylock
 from rpm_venv.locks.locked import Entry, LockedFile
 from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.wheels.wheel import has_too_many_tags
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -73,6 +74,8 @@ def entries(pinned: Iterable[Pinned], interpreter: Interpreter, filename: str) -
 def _fits(filename: str, tags: frozenset[str]) -> bool:
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+    if not filename.endswith(".whl") or has_too_many_tags(filename[: -len(".whl")]):
+        return False
     try:
         return not tags.isdisjoint(map(str, parse_wheel_filename(filename)[3]))
     except (InvalidWheelFilename, ValueError):

@@ -126,7 +126,7 @@ class _Project:
 
         try:
             requirement = Requirement(item)
-        except (InvalidRequirement, TypeError) as error:
+        except (InvalidRequirement, TypeError, RecursionError) as error:
             self.problems.append(Problem(f"not a requirement: {first_line(error)}", where))
             return
         if normalized(requirement.name) != normalized(str(self._table.get("name", ""))):
