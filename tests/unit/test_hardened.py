@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -178,30 +177,25 @@ def test_where_there_is_no_fapolicyd_nothing_is_done(layout: Layout) -> None:
 # ---- labels
 
 
-@dataclass(frozen=True)
-class Live(Layout):
-    """A live system, whose staging directory is one of the test's."""
-
-    below: Path = Path("/nowhere")
-
-    @property
-    def staging(self) -> Path:
-        return self.below
-
-
 @pytest.fixture
-def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
+def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A live system with SELinux, and a directory ``made`` in its staging directory."""
     (tmp_path / "config").write_text("SELINUX=permissive\n")
     (tmp_path / "staging/made/bin").mkdir(parents=True)
     monkeypatch.setattr(labels, "_ENABLED", tmp_path / "config")
     monkeypatch.setattr(labels, "_CONFIG", tmp_path / "config")
-    return Live(below=tmp_path / "staging")
+
+    class Live(Layout):
+        @property
+        def staging(self) -> Path:
+            return tmp_path / "staging"
+
+    return Live()
 
 
 @pytest.mark.parametrize("ends", ["well", "badly", "never"])
 def test_what_is_labelled_is_where_it_was_however_it_ends(
-    live: Live, program: Program, ends: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    live: Layout, program: Program, ends: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     text = {"well": "exit 0", "badly": "echo No space left; exit 255", "never": "sleep 79"}[ends]
     setfiles = program(f'[ -d "$4/bin" ] || exit 3\necho "$3" > {tmp_path}/policy\n{text}')
@@ -209,19 +203,19 @@ def test_what_is_labelled_is_where_it_was_however_it_ends(
     place = live.envs / "opt-app1-penv" / ("a" * 20)
     problem = ""
     try:
-        assert labels.restore(live, live.below / "made", place, seconds=0.5) == ()
+        assert labels.restore(live, live.staging / "made", place, seconds=0.5) == ()
     except VenvError as error:
         problem = error.line()
     reason = {"well": "", "badly": "program: No space left", "never": "did not end in 0.5"}[ends]
     assert reason in problem
     assert bool(problem) is (ends != "well")
-    assert os.listdir(live.below) == ["made"]
-    assert os.listdir(live.below / "made") == ["bin"]
+    assert os.listdir(live.staging) == ["made"]
+    assert os.listdir(live.staging / "made") == ["bin"]
     policy = "/etc/selinux/targeted/contexts/files/file_contexts\n"
     assert (tmp_path / "policy").read_text() == policy
 
 
-def test_labels_are_a_live_systems_with_selinux_alone(live: Live, tmp_path: Path) -> None:
+def test_labels_are_a_live_systems_with_selinux_alone(live: Layout, tmp_path: Path) -> None:
     assert labels.are_kept(live)
     assert not labels.are_kept(Layout(tmp_path))
     (tmp_path / "config").unlink()

@@ -6,7 +6,6 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,28 +19,24 @@ PATH = "/opt/app1/penv"
 DONE = Event(PATH, "install", package="app1-2.0-1", lock="aa" * 32, generation="b" * 20)
 
 
-@dataclass(frozen=True)
-class Machine(Layout):
+@pytest.fixture
+def machine(tmp_path: Path) -> Layout:
     """A live system, whose root is ``/``, with log and journal below a directory of the test."""
 
-    below: Path = Path("/nowhere")
+    class Machine(Layout):
+        @property
+        def log(self) -> Path:
+            return tmp_path / "rpm-venv.log"
 
-    @property
-    def log(self) -> Path:
-        return self.below / "rpm-venv.log"
+        @property
+        def journal(self) -> Path:
+            return tmp_path / "journal"
 
-    @property
-    def journal(self) -> Path:
-        return self.below / "journal"
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(below=tmp_path)
+    return Machine()
 
 
 @pytest.fixture
-def journal(machine: Machine) -> Iterator[socket.socket]:
+def journal(machine: Layout) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(machine.journal))
         listening.settimeout(5)
@@ -59,9 +54,7 @@ def _fields(datagram: bytes) -> dict[str, str]:
     return dict(line.split("=", 1) for line in datagram.decode().splitlines())
 
 
-def test_the_journal_gets_events_and_what_was_said(
-    machine: Machine, journal: socket.socket
-) -> None:
+def test_the_journal_gets_events_and_what_was_said(machine: Layout, journal: socket.socket) -> None:
     log.tell(machine, DONE)
     log.say(machine, "install", ["warning: less confinement: no landlock", "it is so"], failed=True)
     event, warning, failure = (_fields(journal.recv(1 << 16)) for _ in range(3))
@@ -80,14 +73,14 @@ def test_the_journal_gets_events_and_what_was_said(
     assert not machine.log.exists()
 
 
-def test_what_failed_is_told_by_the_line_that_says_how_to_mend_it(machine: Machine) -> None:
+def test_what_failed_is_told_by_the_line_that_says_how_to_mend_it(machine: Layout) -> None:
     log.tell(machine, Event(PATH, "install", "failed", reason="no"))
     assert not machine.log.exists()
 
 
 @pytest.mark.parametrize("state", ["absent", "deaf", "full"])
 def test_where_the_journal_does_not_take_it_the_file_does(
-    machine: Machine, state: str, request: pytest.FixtureRequest
+    machine: Layout, state: str, request: pytest.FixtureRequest
 ) -> None:
     if state == "deaf":  # a socket's file that nobody listens to any more
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as gone:
@@ -107,7 +100,7 @@ HOSTILE = (
 )
 
 
-def test_no_text_forges_a_line_or_a_field(machine: Machine, journal: socket.socket) -> None:
+def test_no_text_forges_a_line_or_a_field(machine: Layout, journal: socket.socket) -> None:
     log.say(machine, "install", [f"{HOSTILE}\nPRIORITY=0\nCODE_FILE=x"], failed=True)
     log.tell(machine, Event(PATH, "remove", package=HOSTILE, reason="x\nMESSAGE=y"))
     first, second = journal.recv(1 << 16), journal.recv(1 << 16)

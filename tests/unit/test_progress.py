@@ -20,7 +20,7 @@ import pytest
 import rpm_venv
 from rpm_venv import state
 from rpm_venv.paths import Layout
-from rpm_venv.report import Context, Told
+from rpm_venv.report import Context
 from tests.unit import environments
 
 PATHS = ("/opt/app1/penv", "/opt/app2/penv")
@@ -198,7 +198,7 @@ def test_the_line_goes_however_the_work_ends(terminal: Callable[..., Terminal], 
 
 
 def test_parts_of_the_work_are_told_with_where_they_are() -> None:
-    told: list[Told] = []
+    told: list[str | Callable[[], str]] = []
     for within, item in Context(progress=told.append).each("looking at", ["a", "b"]):
         within.progress(f"unpacking {item}")
         within.progress(lambda: "3 MB")
