@@ -19,8 +19,8 @@ import pytest
 from rpm_venv import cli
 from rpm_venv.advisories import findings, index, osv
 from rpm_venv.advisories.osv import RecordError
-from rpm_venv.building import buildroot
-from rpm_venv.errors import LockError
+from rpm_venv.building import buildroot, vendored
+from rpm_venv.errors import LockError, VenvError
 from rpm_venv.linting import mistakes
 from rpm_venv.linting.commands import commands
 from rpm_venv.linting.spec_file import Line
@@ -104,6 +104,20 @@ def test_a_package_ships_no_link_to_a_file_of_the_builder(
     there.symlink_to(build.lock.parent / linked)
     assert build.deps("--check", "-d", LOCAL) == 1
     assert "leads out of" in capsys.readouterr().err
+    tally("buildroots", "refused")
+
+
+def test_an_archive_of_wheels_does_not_fill_the_disk(build: Build, tally: Tally) -> None:
+    large = build.outside / "demo-2.0-py3-none-any.whl"
+    large.touch()
+    os.truncate(large, 64 << 20)
+    archive = build.outside / "wheels.tar"
+    command = ["tar", "--sparse", "-cf", str(archive), "-C", str(build.outside), large.name]
+    subprocess.run(command, check=True)
+    assert archive.stat().st_size < 1 << 20
+    with pytest.raises(VenvError, match="is a sparse file"):
+        vendored.unpack(archive, build.wheels)
+    assert os.listdir(build.wheels) == [build.wheel.path.name]
     tally("buildroots", "refused")
 
 
