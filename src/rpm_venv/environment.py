@@ -131,6 +131,8 @@ def condition(
         return _without_state(live, declared)
     if environment.declaration.is_whole:
         return _of_whole(environment, live, amended)
+    if environment.failure == INTERRUPTED:
+        return "failed", INTERRUPTED
     if environment.failure:
         return "failed", f"the last install failed: {environment.failure}"
     if live.kind == "nothing":
@@ -173,6 +175,9 @@ def _of_whole(environment: Environment, live: Live, amended: str | None) -> tupl
         return "pending", "overrides and extras are not for what a package brings whole"
     return "ok", ""
 
+
+#: The failure of an environment while damage of it is repaired: every file is looked at then.
+INTERRUPTED = "a repair of it was interrupted"
 
 #: The conditions that need no mending.
 SOUND = ("ok", "rolled back")

@@ -251,14 +251,15 @@ def install(
         amended=wish.amendments.digest(declaration.path, names, outcomes),
         outcomes=tuple(outcomes),
     )
-    steps.append(WriteState(after))
-    if facts.live.generation != wanted:
-        steps.append(Switch(declaration.path, wanted))
     live = facts.live.generation
     is_same, is_whole = wanted == live, wanted in facts.whole
     event = events.installed(after, live, repaired=is_same and not is_whole)
-    told = Tell(event, once=is_same and is_whole)
-    return (*steps, told, *tidy(after, facts))
+    if is_same and not is_whole:  # the state says until then that a repair was interrupted
+        return (*steps, Tell(event), WriteState(after), *tidy(after, facts))
+    steps.append(WriteState(after))
+    if not is_same:
+        steps.append(Switch(declaration.path, wanted))
+    return (*steps, Tell(event, once=is_same), *tidy(after, facts))
 
 
 def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from rpm_venv import state
 from rpm_venv.declaration import Declaration
-from rpm_venv.environment import SOUND, Environment, condition
+from rpm_venv.environment import INTERRUPTED, SOUND, Environment, condition
 from rpm_venv.errors import LockError, VenvError
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks.amended import NONE, Amendments
@@ -55,6 +55,7 @@ def facts(layout: Layout, path: str, *, thorough: bool = False) -> Facts:
     """
     before = state.read(layout, path)
     names = generations.names(layout, path)
+    thorough = thorough or (before is not None and before.failure == INTERRUPTED)
     return Facts(
         live=generations.live(layout, path),
         before=before,

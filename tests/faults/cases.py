@@ -151,6 +151,7 @@ class Laboratory:
             problems += self._differences("after the same command again", case.scenario, root)
             lies = filter(None, (systems.lie(root, path) for path in self._paths(case.scenario)))
             problems += [f"after the same command again {lie}" for lie in lies]
+            problems += self._untold(case.scenario, root)
         return Outcome(case, fault.hit, tuple(problems))
 
     def _lies(self, scenario: str, root: Path) -> list[str]:
@@ -161,6 +162,15 @@ class Laboratory:
             for path in self._paths(scenario)
             if (lie := systems.lie(root, path))
             and systems.told(root, path) != systems.told(before, path)
+        ]
+
+    def _untold(self, scenario: str, root: Path) -> list[str]:
+        """What happened and the history leaves out, whoever was killed before it could tell."""
+        after = self.templates / scenario / "after"
+        return [
+            f"the history of {path} tells of {told}, and not of all of {wanted}"
+            for path in self._paths(scenario)
+            if len(told := systems.told(root, path)) < len(wanted := systems.told(after, path))
         ]
 
     def _paths(self, scenario: str) -> Sequence[str]:

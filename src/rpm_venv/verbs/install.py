@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from rpm_venv import apply, events, plan, state, survey, whole
 from rpm_venv.declaration import Declaration
+from rpm_venv.environment import INTERRUPTED
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.frozen import replace
 from rpm_venv.locks.amended import Amendment, broken
@@ -69,10 +70,12 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
         wish = plan.Wish(declaration, digest, python, keep, lines, followed)
         same = plan.unchanged(wish, facts)
         if same is not None:
+            # Where a call was killed before it could tell.
+            mended = facts.before is not None and facts.before.failure == INTERRUPTED
+            event = events.installed(same, "", repaired=mended)
+            said = apply.apply(context, (plan.Tell(event, once=not mended),))
             if same != facts.before:
                 state.write(layout, same)
-            event = events.installed(same, "")  # where a call was killed before it could tell
-            said = apply.apply(context, (plan.Tell(event, once=True),))
             if plan.untidy(same, facts):
                 facts = survey.with_processes(facts, layout, declaration.path)
                 said += apply.apply(context, plan.tidy(same, facts))

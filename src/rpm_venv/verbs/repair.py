@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rpm_venv import apply, state, survey, whole
+from rpm_venv.environment import INTERRUPTED
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.paths import environment_path
@@ -64,5 +65,9 @@ def _repair(context: Context, path: str) -> bool:
     damaged = survey.damaged_objects(layout, path)
     if damaged:
         apply.apply(context, (DropObjects(damaged),))
+    live = facts.live.generation
+    if environment is not None and live and live not in facts.whole:
+        # So that one that is killed is told of: the same generation is live after it.
+        state.write(layout, environment.failed(INTERRUPTED))
     report = install(context, declaration, facts)
     return bool(report.data["changed"])
