@@ -214,14 +214,17 @@ def _unlink(context: Context, step: plan.Unlink) -> tuple[str, ...]:
 
 
 def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str, ...]:
-    generations.drop(context.layout, step.path, step.names)
     if not step.names:
+        generations.drop(context.layout, step.path, ())
         return ()
     from rpm_venv import log  # as in _tell
     from rpm_venv.trees import fapolicyd
 
+    # Before them: what is there and not trusted is dropped, or trusted again, by a later call.
+    said = fapolicyd.forget(context.layout, step.path, step.names)
+    generations.drop(context.layout, step.path, step.names)
     log.dropped(context.layout, f"from {step.path}: generation {', '.join(step.names)}")
-    return fapolicyd.forget(context.layout, step.path, step.names)
+    return said
 
 
 def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
@@ -229,35 +232,34 @@ def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
     if not context.tidies:
         files.make_directory(context.layout.staging / "unswept")  # tells the next ``exclusive``
         return ()
-    unread, said = _drop_unreferred(context.layout)
+    unread = _drop_unreferred(context.layout)
     for retired in context.layout.staging.glob("drop-*"):
         files.remove_tree(retired)
     if unread:  # the next call finds something in the staging directory, and tries again
         files.new_directory(context.layout.staging, "unswept")
-    return (*unread, *said)
+    return unread
 
 
-def _drop_unreferred(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
     """Drop the objects that no generation refers to; none at all while one cannot be read.
 
-    That one is named first; then what else there is to say.
+    That one is named.
     """
     referred: set[str] = set()
     for path in generations.environments(layout):
         for name in set(generations.names(layout, path)) - _packaged(layout, path):
             generation = generations.read(layout, path, name)
             if generation is None:
-                return (f"{path}: generation {name} cannot be read; no object was dropped",), ()
+                return (f"{path}: generation {name} cannot be read; no object was dropped",)
             referred.update(generation.objects)
     gone = set(store.ids(layout)) - referred
-    store.drop(layout, gone)
     if not gone:
-        return (), ()
+        return ()
     from rpm_venv import log  # as in _tell
-    from rpm_venv.trees import fapolicyd
 
+    store.drop(layout, gone)
     log.dropped(layout, f"from the store: {len(gone)} objects")
-    return (), fapolicyd.forget_objects(layout, gone)
+    return ()
 
 
 def _packaged(layout: Layout, path: str) -> set[str]:

@@ -18,7 +18,7 @@ from rpm_venv.system import declared, labels, programs
 from rpm_venv.trees import fapolicyd, generations
 from rpm_venv.trees.manifest import Manifest
 from rpm_venv.trees.manifest import Path as Entry
-from tests.unit import assembling, environments
+from tests.unit import environments
 
 PATH = "/opt/app1/penv"
 SHA = "ab" * 32
@@ -108,28 +108,10 @@ def test_spaces_and_percent_signs_are_escaped_as_every_release_reads_them(layout
     assert file.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_directory_of_an_object_is_trusted_at_its_real_path_once(layout: Layout) -> None:
-    stored = assembling.make_object(layout, "app", files={"site/app/x.py": "x", "site/y.py": ""})
-    (layout.object(stored.id) / "object.json").write_bytes(stored.dumps())
-    tree = Entry("lib/python3.11/site-packages/app", "tree", digest=f"{SHA}:{stored.id}/site/app")
-    name = _make(layout, tree, Entry("bin/app", "file", 0o755, 1, SHA))
-    fapolicyd.in_step(layout)
-    own, shared = (file.read_text() for file in sorted(layout.trust_files.iterdir()))
-    assert "bin/app" in own
-    assert "site-packages" not in own
-    place = f"/usr/lib/rpm-venv/store/{stored.id}/site"
-    assert f"{place}/app/x.py 1 " in shared
-    assert f"{place}/y.py 0 " in shared
-    fapolicyd.forget(layout, PATH, [name])
-    fapolicyd.forget_objects(layout, [stored.id])
-    assert list(layout.trust_files.iterdir()) == []
-
-
 def test_what_a_killed_call_left_goes_and_a_sites_own_files_stay(layout: Layout) -> None:
     name = _make(layout, Entry("a", "file", 0o644, 1, SHA))
     stale = [
         layout.trust_files / f"rpm-venv-env-opt-app1-penv-{'0' * 20}",
-        layout.trust_files / f"rpm-venv-object-{SHA}-cpython-311",
         layout.trust_files.parent / f".rpm-venv-env-opt-app1-penv-{name}.0123456789abcdef",
     ]
     others = [layout.trust_files / "site", layout.trust_files.parent / "fapolicyd.conf"]
