@@ -180,6 +180,8 @@ def test_the_line_goes_however_the_work_ends(terminal: Callable[..., Terminal], 
     ends = {"an error": "raise SystemExit(3)", "Ctrl-C": "time.sleep(60)", "stopped": "0"}[how]
     shown = terminal(
         *_program(
+            # Who runs the tests in the background ignores Ctrl-C for all that they start.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "try:\n"
             f" with Progress(2) as progress:\n  progress('work'); time.sleep(1.4); {ends}\n"
             "except KeyboardInterrupt: raise SystemExit(3)"
