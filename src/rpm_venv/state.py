@@ -72,10 +72,12 @@ def write(layout: Layout, environment: Environment) -> None:
 
 
 def _mark(layout: Layout) -> None:
-    """Have the next start of the system try again. Where that fails, ``list`` still knows."""
+    """Have the next start of the system try again. Where that fails, ``list`` still knows.
+
+    Not durable by itself: file systems with a journal keep it with the state, which comes after.
+    """
     with contextlib.suppress(OSError):
-        if not layout.pending.exists():
-            files.write_atomic(layout.pending, b"", 0o644, by=files.make_staging(layout))
+        files.write_new(layout.pending, b"")
 
 
 def unmark(layout: Layout) -> None:
@@ -83,6 +85,7 @@ def unmark(layout: Layout) -> None:
     with contextlib.suppress(OSError):
         if layout.pending.exists() and not any(_waits(layout, path) for path in paths(layout)):
             layout.pending.unlink()
+            files.fsync_dir(layout.home)
 
 
 def _waits(layout: Layout, path: str) -> bool:

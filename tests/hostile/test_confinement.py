@@ -286,8 +286,10 @@ def test_a_talkative_program_does_not_fill_memory(place: Path) -> None:
 
 #: Builds with a reader that never comes to an end, and says so when it has begun.
 ENDLESS = """
-import sys
+import signal, sys
 from pathlib import Path
+# Who runs the tests in the background ignores Ctrl-C for all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.hostile.building import build
 from rpm_venv.confined import zygote
 zygote.__file__ = sys.argv[3]

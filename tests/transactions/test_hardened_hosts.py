@@ -187,7 +187,7 @@ def test_each_generation_is_labelled_and_trusted_before_it_is_live(hardened: Hos
 
     hardened.run("rpm-venv", "remove", PATH)
     last = _records(hardened, "fapolicyd-cli")[-1]
-    assert (last["trusted"], last["generations"]) == ("", "")
+    assert (last["trusted"], last["live"]) == ("", "")
     assert os.listdir(hardened.path(TRUST)) == []
     assert os.listdir(hardened.path("/etc/fapolicyd")) == ["trust.d"]
 
