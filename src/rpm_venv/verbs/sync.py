@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
-from rpm_venv import apply, plan, state, survey
+from rpm_venv import apply, history, plan, state, survey
 from rpm_venv.declaration import Declaration
 from rpm_venv.environment import Environment
 from rpm_venv.errors import OccupiedError, VenvError
@@ -164,8 +164,19 @@ def _unfinished(layout: Layout, there: Iterable[str], lines: Amendments) -> Iter
             continue  # list and verify say so
         if known is None or known.is_declared:
             continue
-        if known.failure or known.pending or _is_behind(layout, known, lines):
+        waits = known.failure or known.pending or _is_interrupted(layout, known)
+        if waits or _is_behind(layout, known, lines):
             yield path
+
+
+def _is_interrupted(layout: Layout, known: Environment) -> bool:
+    """Whether a call was killed that had begun to switch: before the link, or before it told."""
+    live = generations.live(layout, known.path)
+    if live.kind != "ours":
+        return False
+    last = history.last(layout, known.path)
+    is_told = last is None or last.outcome != "done" or last.generation == live.generation
+    return live.generation != known.wanted or not is_told
 
 
 def _is_behind(layout: Layout, known: Environment, lines: Amendments) -> bool:
