@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,15 @@ def _missing() -> str:
     if os.geteuid() != 0:
         return "root"
     return ", ".join(command for command in _COMMANDS if not shutil.which(command))
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory that everybody may read; pytest's own are not."""
+    name = Path(tempfile.mkdtemp())
+    name.chmod(0o755)
+    yield name
+    shutil.rmtree(name)
 
 
 @pytest.fixture(scope="session")

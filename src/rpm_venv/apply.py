@@ -247,7 +247,8 @@ def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
     """
     referred: set[str] = set()
     for path in generations.environments(layout):
-        for name in set(generations.names(layout, path)) - _packaged(layout, path):
+        # What a package brings whole has nothing of the store.
+        for name in set(generations.names(layout, path)) - {declared.whole(layout, path)}:
             generation = generations.read(layout, path, name)
             if generation is None:
                 return (f"{path}: generation {name} cannot be read; no object was dropped",)
@@ -260,15 +261,6 @@ def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
     store.drop(layout, gone)
     log.dropped(layout, f"from the store: {len(gone)} objects")
     return ()
-
-
-def _packaged(layout: Layout, path: str) -> set[str]:
-    """The generation that a package brings: it has nothing of the store."""
-    try:
-        declaration = declared.read(layout, path)
-    except VenvError:
-        return set()
-    return {declaration.generation} if declaration and declaration.is_whole else set()
 
 
 def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -72,24 +72,32 @@ def open_to_others(directory: Path) -> None:
 
 
 class TookTooLong(BaseException):
-    """More processor time went by than the work can need."""
+    """More time went by than the work can need."""
 
 
-@contextmanager
-def cpu_limited(seconds: float) -> Iterator[None]:
+def limited(seconds: float) -> AbstractContextManager[None]:
+    """End the block with ``TookTooLong`` after so much time on the clock: it may wait for ever."""
+    return _ended(seconds, signal.ITIMER_REAL, signal.SIGALRM)
+
+
+def cpu_limited(seconds: float) -> AbstractContextManager[None]:
     """End the block with ``TookTooLong`` after so much processor time of this process.
 
     Not of the clock on the wall: how much of that goes by is the affair of what else the machine
     does.
     """
+    return _ended(seconds, signal.ITIMER_VIRTUAL, signal.SIGVTALRM)
 
+
+@contextmanager
+def _ended(seconds: float, timer: int, by: signal.Signals) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise TookTooLong
 
-    before = signal.signal(signal.SIGVTALRM, end)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    before = signal.signal(by, end)
+    signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(by, before)

@@ -10,12 +10,9 @@ import copy
 import json
 import os
 import shutil
-import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -24,7 +21,7 @@ from rpm_venv import cli
 from rpm_venv.declaration import Declaration
 from rpm_venv.paths import Layout
 from rpm_venv.system import declared, files
-from tests.hostile.building import running_interpreter, source
+from tests.hostile.building import limited, running_interpreter, source
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -85,24 +82,6 @@ CASES = [
     for other, kind in enumerate(KINDS)
     if TORTURE or kind == "pipe" or (number + other) % 2
 ]
-
-
-class Hung(BaseException):
-    """A verb did not come to an end."""
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    def end(number: int, frame: FrameType | None) -> None:
-        raise Hung
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")

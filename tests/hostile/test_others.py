@@ -8,8 +8,7 @@ import pwd
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,17 +27,8 @@ from tests.hostile.wheels import Wheel
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that everybody may read; pytest's own are not."""
-    name = Path(tempfile.mkdtemp())
-    name.chmod(0o755)
-    yield name
-    shutil.rmtree(name)
-
-
-def program(place: Path, text: str) -> Path:
-    file = place / "program"
+def program(directory: Path, text: str) -> Path:
+    file = directory / "program"
     file.write_text(f"#!/bin/sh\n{text}\n")
     file.chmod(0o755)
     return file
@@ -46,19 +36,19 @@ def program(place: Path, text: str) -> Path:
 
 @needs_root
 def test_a_home_that_is_a_link_does_not_take_a_user_where_only_root_goes(
-    place: Path, tally: Tally
+    directory: Path, tally: Tally
 ) -> None:
     """The user owns what is above the home, and root followed the link with root's rights."""
     nobody = run_as.user("nobody")
-    inside = place / "closed/inside"
+    inside = directory / "closed/inside"
     inside.mkdir(parents=True)
     (inside / "file").write_text("secret")
     inside.parent.chmod(0o700)
-    (place / "app").mkdir()
-    os.chown(place / "app", nobody.uid, nobody.gid)
-    (place / "app/home").symlink_to(inside)
-    who = replace(nobody, home=str(place / "app/home"))
-    ended = run_as.run(who, program(place, "pwd; cat file 2>/dev/null"), [], "/x")
+    (directory / "app").mkdir()
+    os.chown(directory / "app", nobody.uid, nobody.gid)
+    (directory / "app/home").symlink_to(inside)
+    who = replace(nobody, home=str(directory / "app/home"))
+    ended = run_as.run(who, program(directory, "pwd; cat file 2>/dev/null"), [], "/x")
     assert ended.said == ("/",)
     tally("other users", "refused")
 
@@ -82,8 +72,8 @@ print(*ended.said, sep="\\n")
 
 
 @needs_root
-def test_no_capability_of_root_reaches_a_users_command(place: Path, tally: Tally) -> None:
-    file = program(place, "grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/self/status")
+def test_no_capability_of_root_reaches_a_users_command(directory: Path, tally: Tally) -> None:
+    file = program(directory, "grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/self/status")
     done = subprocess.run(
         [sys.executable, "-c", KEEPING, str(file)],
         env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

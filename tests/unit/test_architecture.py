@@ -30,7 +30,7 @@ ROWS = (
         "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed",
     ),
     ("sharing", "system.sharing system.copying system.labels"),
-    ("locks", "locks.requirements locks.pylock locks.lock"),
+    ("locks", "locks.toml locks.requirements locks.pylock locks.lock"),
     (
         "knowledge",
         "trees.generation environment events locks.resolve locks.built locks.exact locks.own "

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,15 +35,6 @@ print(json.dumps({
 def who() -> run_as.User:
     """Somebody who is not root: this user, or who stands for nobody."""
     return run_as.user("nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name)
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A directory that everybody may read; pytest's own are not."""
-    name = Path(tempfile.mkdtemp())
-    name.chmod(0o755)
-    yield name
-    shutil.rmtree(name)
 
 
 def program(directory: Path, text: str) -> Path:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 from rpm_venv.errors import Problem, VenvError
-from rpm_venv.locks import built, resolve
+from rpm_venv.locks import built, resolve, toml
 from rpm_venv.locks.built import Built
 from rpm_venv.locks.requirements import normalized
 from rpm_venv.system.files import MTIME_NS
@@ -123,7 +121,6 @@ def _failed(source: Path, said: str) -> VenvError:
 
 def requirements(source: Path) -> Iterator[str]:
     """The names of what a source says its build requires (PEP 518); nothing where it is unclear."""
-    toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         data = _project(source)
         lines = toml.loads(data.decode())["build-system"]["requires"] if data else _LEGACY

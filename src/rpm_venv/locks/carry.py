@@ -26,7 +26,7 @@ def over(
     program = _PROGRAMS.get(filename.rpartition("/")[2])
     if program is None:
         return None
-    content = project.toml(data, filename)
+    content = project.content(data, filename)
     answers = []
     for interpreter in interpreters:
         try:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv.errors import LockError, Problem, first_line
-from rpm_venv.locks import pylock
+from rpm_venv.locks import toml
 from rpm_venv.locks.requirements import normalized
 
 if TYPE_CHECKING:
@@ -20,17 +18,12 @@ def is_project(filename: str) -> bool:
     return filename.rpartition("/")[2] == "pyproject.toml"
 
 
-def toml(data: bytes, filename: str) -> dict[str, Any]:
+def content(data: bytes, filename: str) -> dict[str, Any]:
     """A TOML file's content; ``LockError`` if it is none."""
-    text = data.decode("utf-8-sig", "replace")
-    if pylock.DEEP_KEY.search(text):
-        raise LockError("not TOML: a key of more than 32 parts", subject=filename)
-    reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        found: dict[str, Any] = reader.loads(data.decode("utf-8-sig"))
+        return toml.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise LockError(f"not TOML: {first_line(error)}", subject=filename) from None
-    return found
 
 
 def lines(
@@ -42,7 +35,7 @@ def lines(
     with all that is wrong: no such extra or group, groups that include each other, dependencies
     that only the build backend would tell.
     """
-    project = _Project(toml(data, filename))
+    project = _Project(content(data, filename))
     found = [*project.main()]
     for extra in extras:
         found += project.of_extra(extra, f"extra {extra}")

@@ -6,14 +6,13 @@ platform may name an sdist that only another system would build.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpm_venv.errors import Problem
+from rpm_venv.locks import toml
 from rpm_venv.locks.locked import Entry, Lock, LockedFile
 from rpm_venv.wheels.wheel import has_too_many_tags
 
@@ -25,17 +24,15 @@ _WHEEL = re.compile(r"[A-Za-z0-9_.!+-]+\.whl", re.ASCII)
 _SDIST = re.compile(r"[A-Za-z0-9_.!+-]+\.(?:tar\.gz|zip)", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _CONDITION = re.compile(r"\b(?:extras|dependency_groups)\b")
-#: A dotted key that goes deeper than any file of ours; TOML readers take the square of its length.
-DEEP_KEY = re.compile(r"""(?:^|[\[{,])[ \t]*(?:["'\w-]+[ \t]*\.[ \t]*){32}""", re.M)
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
     """The lock that is in ``text`` without its wrong packages, and what is wrong with those."""
-    if DEEP_KEY.search(text):
-        return Lock(filename, "", (), pylock=True), [Problem("a key of more than 32 parts")]
     try:
-        data = _toml(text)
+        data = toml.loads(text)
+    except toml.DeepKeyError as error:
+        return Lock(filename, "", (), pylock=True), [Problem(str(error))]
     except RecursionError:
         return Lock(filename, "", (), pylock=True), [Problem("the TOML is nested too deeply")]
     except ValueError as error:
@@ -52,12 +49,6 @@ def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
         else:
             problems.extend(found)
     return Lock(filename, "", tuple(entries), **head, pylock=True), problems
-
-
-def _toml(text: str) -> dict[str, Any]:
-    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    data: dict[str, Any] = toml.loads(text)
-    return data
 
 
 def _head(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:

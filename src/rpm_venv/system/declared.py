@@ -47,6 +47,15 @@ def read(layout: Layout, path: str) -> Declaration | None:
     return declaration
 
 
+def whole(layout: Layout, path: str) -> str:
+    """The generation that a package brings whole; "" where none does, or none can be read."""
+    try:
+        declaration = read(layout, path)
+    except VenvError:
+        return ""
+    return declaration.generation if declaration and declaration.is_whole else ""
+
+
 def _damaged(layout: Layout, path: str, reason: object) -> VenvError:
     file = layout.target(layout.real(declared_at(path) / NAME))
     return VenvError(

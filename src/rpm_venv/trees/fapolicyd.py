@@ -34,7 +34,7 @@ def is_there(layout: Layout) -> bool:
     return layout.trust_files.is_dir()
 
 
-def of_generation(layout: Layout, path: str, name: str, manifest: Manifest) -> Iterator[Trusted]:
+def _files(layout: Layout, path: str, name: str, manifest: Manifest) -> Iterator[Trusted]:
     """The files of a generation."""
     target = layout.generation_target(path, name)
     for entry in manifest.paths:
@@ -49,7 +49,7 @@ def trust_generation(layout: Layout, path: str, name: str, manifest: Manifest) -
     """
     if not is_there(layout):
         return ()
-    _write_all(layout, path, name, manifest)
+    _write_trusted(layout, path, name, manifest)
     return _update(layout)
 
 
@@ -61,7 +61,7 @@ def know(layout: Layout, path: str, name: str) -> tuple[str, ...]:
 
 
 def forget(layout: Layout, path: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Take generations that are gone out of what fapolicyd trusts; what there is to say of it."""
+    """Take generations that go out of what fapolicyd trusts; what there is to say of it."""
     gone = _remove(_of_generation(layout, path, name) for name in names)
     return _update(layout) if gone else ()
 
@@ -84,7 +84,7 @@ def in_step(layout: Layout) -> tuple[str, ...]:
                 manifest = generations.manifest(layout, path, name)
             except VenvError:
                 continue  # verify says what is wrong with it
-            _write_all(layout, path, name, manifest)
+            _write_trusted(layout, path, name, manifest)
             changed = True
     places = {layout.trust_files: "rpm-venv-", layout.trust_files.parent: ".rpm-venv-"}
     stale = [
@@ -100,11 +100,7 @@ def in_step(layout: Layout) -> tuple[str, ...]:
 def _ours(layout: Layout) -> Iterator[tuple[str, str]]:
     """Every generation, by its environment and name, that is no package's own files."""
     for path in generations.environments(layout):
-        try:
-            declaration = declared.read(layout, path)
-        except VenvError:
-            declaration = None
-        brought = declaration.generation if declaration and declaration.is_whole else ""
+        brought = declared.whole(layout, path)
         for name in generations.names(layout, path):
             if name != brought:
                 yield path, name
@@ -124,10 +120,10 @@ def _write(file: Path, lines: Iterable[Trusted]) -> None:
     files.write_atomic(file, bytes(text), 0o644, by=file.parent.parent)
 
 
-def _write_all(layout: Layout, path: str, name: str, manifest: Manifest) -> None:
+def _write_trusted(layout: Layout, path: str, name: str, manifest: Manifest) -> None:
     try:
         trust.refuse_outside(layout.trust_files, layout.root)
-        _write(_of_generation(layout, path, name), of_generation(layout, path, name, manifest))
+        _write(_of_generation(layout, path, name), _files(layout, path, name, manifest))
     except OSError as error:
         raise VenvError(
             f"fapolicyd cannot be told to trust its files: {error}",
