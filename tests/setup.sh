@@ -5,11 +5,11 @@ set -eu
 
 debian="rpm dnf python3-pip python3-setuptools python3-wheel createrepo-c elfutils rpmlint
     python3-rpm python3-venv python3-dev gcc make git strace unzip xfsprogs btrfs-progs
-    tcsh zsh fish ksh go-md2man groff-base faketime devscripts"
+    tcsh zsh fish ksh go-md2man groff-base faketime devscripts bubblewrap"
 fedora="rpm-build dnf createrepo_c elfutils rpmlint python3-rpm python3-devel python3-pip
     python3-setuptools python3-wheel gcc make git strace unzip xfsprogs btrfs-progs util-linux
     tcsh zsh fish ksh golang-github-cpuguy83-md2man groff-base libfaketime
-    devscripts-checkbashisms"
+    devscripts-checkbashisms bubblewrap"
 
 missing() {
     for package in "$@"; do

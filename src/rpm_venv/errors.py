@@ -95,6 +95,10 @@ class UnreachableError(FetchError):
     """The site's index, its only one, could not be asked at all: no other wheel is to be had."""
 
 
+class ReadOnlyError(VenvError):
+    """Nothing of environments can be changed: they are on a filesystem that is read-only."""
+
+
 class OccupiedError(VenvError):
     """Files of a package stand where an environment goes; they may go with this transaction."""
 

@@ -375,6 +375,20 @@ def heal(facts: Facts) -> tuple[Step, ...]:
     return (Switch(before.path, before.wanted),)
 
 
+def relink(facts: Facts) -> tuple[Step, ...]:
+    """The steps that lead a public path to what is wanted, where no more than that can be done.
+
+    Of an image that runs, /usr is the next one's after an upgrade, and /opt may be in /var: the
+    link there still leads to what the image before it had.
+    """
+    before = facts.before
+    is_ours = facts.live.kind in ("nothing", "ours")
+    if before is None or not is_ours or before.wanted not in facts.whole:
+        return ()
+    same = facts.live.generation == before.wanted
+    return () if same else (Switch(before.path, before.wanted),)
+
+
 def rollback(facts: Facts, wanted: str, before: Environment) -> tuple[Step, ...]:
     """The steps that make a kept generation the live one. The next ``install`` goes forward."""
     event = events.rolled_back(before, wanted, facts.live.generation)

@@ -7,6 +7,7 @@ generation is live: only the link at the public path says that.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -115,10 +116,20 @@ def paths(layout: Layout) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def locked(layout: Layout) -> Iterator[None]:
-    """Hold the machine-wide lock that every verb which writes takes; waits for the one before."""
-    layout.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    """Hold the machine-wide lock that every verb which writes takes; waits for the one before.
+
+    ``ReadOnlyError`` where nobody can write.
+    """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(layout.lock_file, flags, 0o600)
+    try:
+        layout.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(layout.lock_file, flags, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        from rpm_venv.system import image  # where an image runs alone
+
+        raise image.read_only(layout) from error
     try:
         reading.refuse_irregular(descriptor, layout.lock_file)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

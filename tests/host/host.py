@@ -128,14 +128,12 @@ class Host:
 
     def rpm(self, *arguments: str, check: bool = True, user: int = 0) -> Result:
         """Run rpm."""
-        return self.run(
-            self.tools.rpm,
-            *self._debian(arguments),
-            *arguments,
-            check=check,
-            user=user,
-            env=self.tools.environment,
-        )
+        words = self.rpm_words(*arguments)
+        return self.run(*words, check=check, user=user, env=self.tools.environment)
+
+    def rpm_words(self, *arguments: str) -> list[str]:
+        """The words of a call of rpm."""
+        return [self.tools.rpm, *self._debian(arguments), *arguments]
 
     def dnf(self, *arguments: str, check: bool = True) -> Result:
         """Run dnf, which knows the host's repository alone and never asks."""

@@ -26,7 +26,8 @@ ROWS = (
     ("trust", "system.trust system.reading"),
     (
         "edges",
-        "system.amendments system.configuration system.declared system.files system.interpreter "
+        "system.amendments system.configuration system.declared system.files system.image "
+        "system.interpreter "
         "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed",
     ),
     ("sharing", "system.sharing system.copying system.labels"),

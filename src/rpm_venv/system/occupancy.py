@@ -7,7 +7,7 @@ import stat
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import OccupiedError, VenvError
 from rpm_venv.paths import Layout
-from rpm_venv.system import trust
+from rpm_venv.system import image, trust
 from rpm_venv.trees.generation import Live
 
 
@@ -20,6 +20,7 @@ def refuse(layout: Layout, declaration: Declaration, live: Live, *, own_files: b
     path = declaration.path
     trust.refuse_outside(layout.real(path).parent, layout.root)
     place = trust.trusted_parents(layout.real(path), layout.root)
+    image.refuse_lost(layout, path)
     if layout.home in place.parents:
         raise VenvError(
             f"it would be inside {layout.target(place.parent)}, which is rpm-venv's own",

@@ -6,7 +6,7 @@ import argparse
 
 from rpm_venv import apply, state, survey, whole
 from rpm_venv.environment import INTERRUPTED
-from rpm_venv.errors import VenvError
+from rpm_venv.errors import ReadOnlyError, VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.paths import environment_path
 from rpm_venv.plan import DropObjects
@@ -32,6 +32,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         try:
             with apply.exclusive(layout, tidies=path == paths[0]):
                 repaired[path] = _repair(within, path)
+        except ReadOnlyError:
+            raise  # of all of them
         except (VenvError, OSError) as error:
             talk.extend(error.lines() if isinstance(error, VenvError) else [f"{path}: {error}"])
     if repaired:

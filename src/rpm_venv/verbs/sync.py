@@ -8,18 +8,19 @@ left to do.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rpm_venv import apply, history, plan, state, survey
 from rpm_venv.declaration import Declaration
-from rpm_venv.environment import Environment
-from rpm_venv.errors import OccupiedError, VenvError
+from rpm_venv.environment import SOUND, Environment
+from rpm_venv.errors import OccupiedError, ReadOnlyError, VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.locks.amended import Amendments, broken
 from rpm_venv.paths import Layout, extended_by
 from rpm_venv.report import FAILED, Context, Report
-from rpm_venv.system import declared, interpreter
+from rpm_venv.system import declared, image, interpreter
 from rpm_venv.trees import generations
 from rpm_venv.verbs.install import install
 
@@ -45,11 +46,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Sync; exit 1 and one line for each environment that could not be, the others are.
 
+    Where nothing can be changed, links outside of /usr are led to what is in it, and no more.
     By hand, environments that scriptlets made are looked at as well, for what is to be tried again,
     another Python and amendments; and an amendment that could not be followed is a failure.
     """
     layout = context.layout
     there = declared.paths(layout)
+    if image.is_read_only(layout):
+        return _of_an_image(context, sorted({*there, *state.paths(layout)}))
     lines = survey.amendments(layout)
     asked = _asked(layout, there, lines, args.trigger)
     done: dict[str, str] = {}
@@ -239,6 +243,34 @@ def _sync(context: Context, path: str, trigger: str | None) -> tuple[str, tuple[
     steps = plan.remove(path, facts) if what == "remove" else plan.heal(facts)
     said = apply.apply(context, steps)
     return ("removed" if what == "remove" else "healed" if steps else ""), said
+
+
+def _of_an_image(context: Context, paths: Sequence[str]) -> Report:
+    """``run`` where no environment can be changed: only a link outside of /usr may be behind."""
+    layout = context.layout
+    around = survey.surroundings(layout, paths)
+    changed: dict[str, str] = {}
+    waiting: dict[str, str] = {}
+    for path in paths:
+        try:
+            steps = plan.relink(survey.facts(layout, path))
+            with contextlib.suppress(OSError):  # the link is in the image, too
+                apply.apply(context, steps)
+                changed.update(dict.fromkeys([path] if steps else [], "healed"))
+            known, live = state.known(layout, path), generations.live(layout, path)
+            word, reason = survey.standing(layout, path, known, live, around)
+        except (VenvError, OSError) as problem:
+            word, reason = "damaged", str(getattr(problem, "message", problem))
+        waiting.update({path: f"{path} is {word}: {reason}"} if word not in SOUND else {})
+    text = tuple(f"healed {path}" for path in changed)
+    if not waiting:
+        return Report(data={"changed": changed, "failed": []}, text=text)
+    error = image.read_only(layout)
+    more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+    first = next(iter(waiting.values()))
+    line = ReadOnlyError(f"{error.message}; {first}{more}", subject=error.subject, hint=error.hint)
+    data = {"changed": changed, "failed": list(waiting)}
+    return Report(data=data, text=text, talk=(line.line(),), exit_code=FAILED)
 
 
 def _line(layout: Layout, path: str, error: VenvError | OSError) -> str:
