@@ -21,7 +21,7 @@ import pytest
 
 from rpm_venv.confined import protocol
 from rpm_venv.errors import VenvError
-from rpm_venv.fetching import fetch, index
+from rpm_venv.fetching import fetch, pips
 from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter, sandbox
@@ -195,7 +195,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits that hold, scaled down: what is tested is that they do."""
     monkeypatch.setattr(protocol, "MAX_WHEEL", 8 << 20)
     monkeypatch.setattr(protocol, "PROGRAM_MEMORY", 160 << 20)
-    monkeypatch.setattr(index, "_TIMEOUT", 8)
+    monkeypatch.setattr(pips, "_TIMEOUT", 8)
 
 
 def ask(layout: Layout, python: Interpreter, place: Path, url: str, more: str = "") -> None:

@@ -79,6 +79,7 @@ WRITES = {
     "log",
     "apply",
     "fetching.index",
+    "fetching.pips",
     "system.sandbox",
 }
 PRINTS = {"cli", "__main__"}
@@ -215,7 +216,7 @@ def test_no_module_is_named_after_nothing() -> None:
 
 #: Who asks what time it is: how long to wait for somebody, how old a database may be, and when
 #: something was done.
-WAITING = {"state", "system.sandbox", "trees.processes"}
+WAITING = {"state", "system.sandbox", "trees.processes", "fetching.pips"}
 AGES = {name for name in modules() if name.startswith("advisories.") or name == "verbs.audit"}
 TOLD = {"history", "log"}
 

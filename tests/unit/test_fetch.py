@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import functools
 import hashlib
-import http.server
 import os
 import socket
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +21,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels import store
+from tests.host.simple_index import Index, configure, serving
 from tests.host.wheels import Wheel, make_wheel
 
 #: pip runs as nobody, who gets at the system's Python, and not at one in a home directory.
@@ -201,70 +198,12 @@ def test_an_object_for_another_kind_of_python_is_none(layout: Layout, python: In
     assert "no wheel of it" in reason(at_hand(layout, python, line(wheel)))
 
 
-class Index:
-    """A simple index (PEP 503) on the loopback interface, and how it answers."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.status = 200
-        self.password = ""
-        self.asked: list[str] = []
-        handler = functools.partial(_Handler, self, directory=str(directory))
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-
-    def add(self, *wheels: Wheel, digest: str = "") -> None:
-        for wheel in wheels:
-            place = self.directory / wheel.name
-            place.mkdir(exist_ok=True)
-            wheel.save(place)
-            with open(place / "index.html", "a") as page:
-                sha256 = digest or wheel.sha256
-                page.write(f'<a href="{wheel.filename}#sha256={sha256}">{wheel.filename}</a>\n')
-
-
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    def __init__(self, index: Index, *args: object, directory: str) -> None:
-        self.index = index
-        super().__init__(*args, directory=directory)  # type: ignore[arg-type]
-
-    def do_GET(self) -> None:
-        self.index.asked.append(self.path)
-        wanted = "Basic " + base64.b64encode(self.index.password.encode()).decode()
-        status = self.index.status
-        if self.index.password and self.headers.get("Authorization") != wanted:
-            status = 401
-        if status == 200:
-            return super().do_GET()
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        return None
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Silence: a test's output is its own."""
-
-
 @pytest.fixture
 def site(tmp_path: Path, layout: Layout) -> Iterator[Index]:
     """An index, and a site configured to use it and it alone."""
-    (tmp_path / "index").mkdir()
-    site = Index(tmp_path / "index")
-    thread = threading.Thread(target=site.server.serve_forever, args=(0.01,))
-    thread.start()
-    configure(layout, site.url)
-    yield site
-    site.server.shutdown()
-    thread.join()
-    site.server.server_close()
-
-
-def configure(layout: Layout, url: str, more: str = "") -> Path:
-    file = layout.real("/etc/pip.conf")
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(f"[global]\nindex-url = {url}\nretries = 0\ntimeout = 2\n{more}")
-    file.chmod(0o600)  # as a file with credentials in it should be
-    return file
+    with serving(tmp_path / "index") as index:
+        configure(layout, index.url)
+        yield index
 
 
 @pytest.fixture
