@@ -34,6 +34,8 @@ RATIOS = (
     Goal("verify", ("verify", "hashing"), 1.3),
     Goal("remove", ("remove", "rm -rf"), 0.5),
     Goal("cold", ("cold", "ours, unconfined"), 1.1),
+    Goal("from an index", ("from an index", _UV_CODE), 1),
+    Goal("fetched alone", ("from an index", _UV), 1),
 )
 NOTHING_CPU = 0.06  # seconds of CPU of an install with nothing to do
 PEAK = 200  # megabytes of any process

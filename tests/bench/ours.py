@@ -55,6 +55,11 @@ class Runtime:
         """The words of a call that works on the system below ``root``."""
         return [str(self._script), "--root", str(root), *words]
 
+    def python(self, text: str, *words: str) -> list[str]:
+        """The words that run some Python that finds the command's modules."""
+        where = [str(self._script.parent), str(self._script.parent / "vendor")]
+        return [SYSTEM_PYTHON, "-Ic", text, *where, *words]
+
 
 def system(place: Path, wheels: Set) -> Path:
     """A system whose packages brought these wheels and locks."""

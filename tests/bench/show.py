@@ -8,7 +8,10 @@ from html import escape
 
 from tests.bench.goals import Measured, Verdict, median
 
-WORKS = ("cold", "packaged: store", "second", "one changed", "nothing to do", "verify", "remove")
+WORKS = (
+    *("cold", "packaged: store", "second", "one changed", "nothing to do", "verify", "remove"),
+    *("from an index", "fetched alone"),
+)
 _COLOURS = {"ours": "#2a6f97", "uv with byte code": "#de7f2f", "uv": "#f2c14e",
             "pip 26": "#8f8f8f", "pip 23": "#bdbdbd", "hashing": "#6a994e",
             "rm -rf": "#6a994e", "ours, unconfined": "#89c2d9"}  # fmt: skip

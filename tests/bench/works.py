@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import disk, ours
+from tests.bench import disk, distant, ours
 from tests.bench.measured import Cost, cost
 from tests.bench.others import Commands, Pip, SystemPip, Uv, newest_pip
 from tests.bench.ours import PATH, SECOND, Runtime, install
@@ -81,6 +81,7 @@ class Works:
         ours.declared(self._runtime, packaged, self._set, "store")
         command = self._runtime.command(packaged, "install", PATH)
         self._note("packaged: store", "ours", command)
+        distant.ours(self._note, self._runtime, self._set, place)
 
     def _unsheltered(self, place: Path) -> None:
         root = ours.system(place / "ours", self._set)
@@ -98,6 +99,7 @@ class Works:
             self._note("nothing to do", contender, *again)
             changed = uv.update(self._set, self._set.changed, first)
             self._note("one changed", contender, *changed)
+        distant.others(self._note, self._set, place)
 
     def _pip(self, place: Path) -> None:
         for contender, pip in self._pips.items():
