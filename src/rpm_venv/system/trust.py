@@ -101,7 +101,7 @@ def _check_directory(directory: Path, path: Path, *, last: bool = False) -> None
 
 def stranger_problem(status: os.stat_result) -> str:
     """Why somebody but root has a say in a file or directory of this status, or ""."""
-    if status.st_uid not in (0, os.geteuid(), _unmapped_uid()):
+    if not _is_ours(status.st_uid):
         return f"it belongs to the user with id {status.st_uid}"
     if status.st_mode & 0o022:
         return f"others may write to it: its mode is {stat.S_IMODE(status.st_mode):04o}"
@@ -110,7 +110,7 @@ def stranger_problem(status: os.stat_result) -> str:
 
 def _check_owner(place: Path, path: Path) -> None:
     owner = os.lstat(place).st_uid
-    if owner not in (0, os.geteuid(), _unmapped_uid()):
+    if not _is_ours(owner):
         problem = f"belongs to the user with id {owner}, who could replace what is in it"
         raise _untrusted(place, problem, path)
 
@@ -130,6 +130,11 @@ def _has_access_list(directory: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_ours(uid: int) -> bool:
+    """Whether an owner is root, who calls, or from outside of a user namespace."""
+    return uid == 0 or uid == os.geteuid() or uid == _unmapped_uid()
 
 
 def _unmapped_uid() -> int:
@@ -158,7 +163,7 @@ def program_problem(path: Path, root: Path) -> str:
         return f"it is part of the system below {root}, whose programs are not run"
     for place in (path, *path.parents):
         status = os.stat(place)
-        if status.st_uid not in (0, os.geteuid(), _unmapped_uid()):
+        if not _is_ours(status.st_uid):
             return f"{place} belongs to the user with id {status.st_uid}"
         if status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX:
             return f"everybody can write to {place}"
