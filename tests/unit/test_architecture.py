@@ -30,7 +30,7 @@ ROWS = (
         "system.interpreter "
         "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed",
     ),
-    ("sharing", "system.sharing system.copying system.labels"),
+    ("sharing", "system.sharing system.copying system.labels system.flushing"),
     ("locks", "locks.toml locks.requirements locks.pylock locks.lock"),
     (
         "knowledge",

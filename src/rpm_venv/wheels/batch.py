@@ -10,6 +10,7 @@ from typing import Callable
 
 from rpm_venv.errors import Problem, SandboxError, WheelError
 from rpm_venv.system import sandbox
+from rpm_venv.system.flushing import Flusher
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import sealed
 from rpm_venv.wheels.objects import Source, object_id
@@ -32,6 +33,7 @@ class Batch:
         progress: Callable[[str], None],
     ) -> None:
         self._staging = staging
+        self._flusher = Flusher(staging)
         self._interpreter = interpreter
         self._progress = progress
         sized = sorted(((_size(source), source) for source in sources), key=lambda pair: pair[0])
@@ -50,7 +52,7 @@ class Batch:
         empty = self._staging / "empty"
         os.mkdir(empty, 0o755)
         workers = min(len(os.sched_getaffinity(0)), len(self._left), _MAX_WORKERS)
-        with sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
+        with self._flusher, sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
             self.missing_layers = zygote.missing
             if require_sandbox and zygote.missing:
                 raise SandboxError(
@@ -125,7 +127,7 @@ class Batch:
             )
             with zygote.child(worker, wheel) as child:
                 try:
-                    unpacking.run(Stream(child.read).events())
+                    stored = unpacking.run(Stream(child.read).events())
                 except Broken as broken:
                     status = child.finish()
                     if status == 0 or child.overdue or not isinstance(broken, Ended):
@@ -134,6 +136,7 @@ class Batch:
                             subject=source.filename,
                         ) from None
                     raise _crash(source, child.compiling(), status, zygote) from None
+        self._flusher.wrote(sum(file.size for file in stored.files))
         self._done.append(name)
 
 
