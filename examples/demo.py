@@ -17,6 +17,7 @@ TREE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TREE)] if str(TREE) not in sys.path else []
 
 from examples.example import (  # noqa: E402 - after the path they come from
+    ARCHIVE,
     DEMAND_FORECAST,
     IN_CONFLICT,
     SALES_REPORT,
@@ -44,7 +45,10 @@ _TABULATE = (
 
 #: The lines of the example's spec file that a version without wheels of its own does not have.
 _FROM_THE_PACKAGE = " -w %{_datadir}/sales-report/wheels -o"
-_UNPACK = "tar -C %{buildroot}%{_datadir}/sales-report -xf %{SOURCE4}\n"
+_UNPACK = (
+    "mkdir %{buildroot}%{_datadir}/sales-report/wheels\n"
+    "tar -C %{buildroot}%{_datadir}/sales-report/wheels -xf %{SOURCE4}\n"
+)
 _CHECK = "%pre\n%venv_check -r %{SOURCE3} -o /opt/sales-report/penv\n"
 
 
@@ -172,8 +176,8 @@ class Demo:
         """The new version moves on to the wheels that the other application has."""
         spec = SALES_REPORT.spec
         files = {"requirements.txt": DEMAND_FORECAST.lock}
-        archive = wheels(DEMAND_FORECAST.lock) / "wheels.tar"
-        self._publish(spec, "2.0", {**files, "sales-report-wheels-2.0.tar": archive})
+        archive = wheels(DEMAND_FORECAST.lock) / ARCHIVE
+        self._publish(spec, "2.0", {**files, "sales-report-2.0-wheels.tar": archive})
         self._dnf("upgrade", "sales-report")
         self._runs(REPORT, self._pandas(DEMAND_FORECAST.lock), last=1)
 

@@ -20,6 +20,8 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parents[1]
 WHEELS = TREE / "build" / "wheels"
 SYSTEM_PYTHON = "/usr/bin/python3"
+#: Beside the wheels: all of them, with no directory, as ``rpm-venv vendor`` packs them.
+ARCHIVE = "archive.tar"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Example:
         if (self.directory / "src").is_dir():
             files[f"{self.name}-{version}.tar.gz"] = self._source_archive(version)
         if self.lock.exists():
-            files[f"{self.name}-wheels-{version}.tar"] = wheels(self.lock) / "wheels.tar"
+            files[f"{self.name}-{version}-wheels.tar"] = wheels(self.lock) / ARCHIVE
         return files
 
     def _source_archive(self, version: str) -> bytes:
@@ -71,7 +73,7 @@ IN_CONFLICT = (SALES_REPORT, DEMAND_FORECAST)
 
 def wheels(lock: Path) -> Path:
     """The directory with ``wheels/``, the wheels of this lock for the system's Python, in an
-    archive ``wheels.tar``, too; fetched when it is not there."""
+    archive, too; fetched when it is not there."""
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:8]
     place = WHEELS / f"{lock.parent.name}-{_python_tag()}-{digest}"
     WHEELS.mkdir(parents=True, exist_ok=True)
@@ -79,6 +81,8 @@ def wheels(lock: Path) -> Path:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not place.exists():
             _fetch(lock, place)
+        if not (place / ARCHIVE).exists():
+            _archive(place / "wheels", place / ARCHIVE)
     return place
 
 
@@ -97,7 +101,6 @@ def _fetch(lock: Path, place: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", f"--python={SYSTEM_PYTHON}"]
     download = ["download", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
     subprocess.run([*pip, *download, "-r", lock, "-d", unfinished / "wheels"], check=True)
-    _archive(unfinished / "wheels", unfinished / "wheels.tar")
     os.rename(unfinished, place)
 
 
@@ -107,13 +110,14 @@ def _archive(directory: Path, archive: Path) -> None:
     def nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = entry.mtime = 0
         entry.uname = entry.gname = ""
-        entry.mode = 0o755 if entry.isdir() else 0o644
+        entry.mode = 0o644
         return entry
 
-    with tarfile.open(archive, "w") as tar:
-        tar.add(directory, directory.name, recursive=False, filter=nobodys)
+    unfinished = archive.with_suffix(".unfinished")
+    with tarfile.open(unfinished, "w") as tar:
         for path in sorted(directory.iterdir()):
-            tar.add(path, f"{directory.name}/{path.name}", filter=nobodys)
+            tar.add(path, path.name, filter=nobodys)
+    unfinished.rename(archive)
 
 
 def locked_versions(wheels_of: Path) -> Mapping[str, str]:

@@ -52,7 +52,8 @@ def _service(version: str) -> tuple[str, dict[str, str | bytes | Path]]:
     sources = dict(GUESTBOOK.sources(version))
     sources["requirements.txt"] = GUESTBOOK.lock.read_text() + make_lock([answer])
     sources[answer.filename] = answer.content
-    unpack = f"tar -xf %{{SOURCE4}}\ncp %{{_sourcedir}}/{answer.filename} wheels\n"
+    unpack = "mkdir wheels\ntar -C wheels -xf %{SOURCE4}\n"
+    unpack += f"cp %{{_sourcedir}}/{answer.filename} wheels\n"
     return spec.replace("%venv_declare", f"{unpack}%venv_declare").replace(
         "-w %{SOURCE4}", "-w wheels"
     ), sources

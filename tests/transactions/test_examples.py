@@ -114,4 +114,4 @@ def test_an_examples_source_package_holds_the_wheels(workshop: Host, tmp_path: P
     workshop.write(WORK, tmp_path)
     workshop.run("sh", "-euc", pack, cwd=WORK)
     listed = workshop.shell(f"rpm -qpl {WORK}/sales-report-1.0-1*.src.rpm").stdout.split()
-    assert "sales-report-wheels-1.0.tar" in listed
+    assert "sales-report-1.0-wheels.tar" in listed
