@@ -3,7 +3,7 @@
 #
 #   fedora/build.sh [--archive | --srpm] [OPTION OF RPMBUILD]...
 #
-# With --srpm the SRPM alone; with --archive the source archive alone, whose name is printed.
+# With --srpm the SRPM alone; with --archive what goes into it, and the source archive's name is printed.
 # Fetched sources are kept in build/sources; bundled.txt says which bytes they must have.
 #
 # The same files and the same SOURCE_DATE_EPOCH (the time of the last commit where it is not set) give
@@ -50,11 +50,6 @@ export SOURCE_DATE_EPOCH="$time"
 tree_files | tar -C "$tree" -c --null -T - --ignore-failed-read --format=gnu --mtime="@$time" \
     --mode=a+rX,u+w,go-w --owner=0 --group=0 --numeric-owner --transform="s,^,$archive/,S" |
     gzip -n > "$sources/$archive.tar.gz"
-if [ -z "$stage" ]; then
-    cp "$sources/$archive.tar.gz" "$dist"
-    echo "$dist/$archive.tar.gz"
-    exit
-fi
 
 # Wheels for any platform: what is bundled is pure Python and serves every interpreter.
 have_wheels() {
@@ -66,13 +61,21 @@ have_wheels || "$python" -m pip download --quiet --disable-pip-version-check --n
     --require-hashes --only-binary :all: --implementation py --abi none --platform any \
     --python-version 3.9 --dest "$sources" -r "$tree/fedora/bundled.txt"
 
+bundled() { # the names of the wheels
+    sed -n 's/^SHA512 (\(.*\.whl\)) = .*/\1/p' "$tree/fedora/sources"
+}
+if [ -z "$stage" ]; then
+    bundled | while read -r wheel; do cp "$sources/$wheel" "$dist"; done
+    cp "$sources/$archive.tar.gz" "$dist"
+    echo "$dist/$archive.tar.gz"
+    exit
+fi
+
 # What dist-git and the lookaside cache have, with the archive's own line, which cannot be in itself.
 mkdir "$work/in"
 cp "$sources/$archive.tar.gz" "$tree/fedora/changelog" "$tree/fedora/venv-rpm-macros.spec" \
     "$tree/fedora/sources" "$work/in"
-sed -n 's/^SHA512 (\(.*\.whl\)) = .*/\1/p' "$tree/fedora/sources" | while read -r wheel; do
-    cp "$sources/$wheel" "$work/in"
-done
+bundled | while read -r wheel; do cp "$sources/$wheel" "$work/in"; done
 (
     cd "$work/in"
     sha512sum --tag "$archive.tar.gz" >> sources
