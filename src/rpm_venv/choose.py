@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import FetchError, Problem, UnreachableError
-from rpm_venv.fetching import fetch
-from rpm_venv.fetching.fetch import AtHand, Found
+from rpm_venv.fetching import fetch, shelf
+from rpm_venv.fetching.shelf import AtHand, Found
 from rpm_venv.frozen import dataclass
 from rpm_venv.locks import amendments
 from rpm_venv.locks import lock as locks
@@ -93,7 +93,7 @@ def _amended(
 
 def _at_hand(layout: Layout, wish: Wish, entries: Sequence[Entry], places: Sequence[str]) -> AtHand:
     packaged = wish.declaration.packaged
-    return fetch.at_hand(layout, entries, wish.interpreter, places, packaged=packaged)
+    return shelf.at_hand(layout, entries, wish.interpreter, places, packaged=packaged)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # types of what the edges found; a plan calls none of them
     from typing import Union
 
-    from rpm_venv.fetching.fetch import Found
+    from rpm_venv.fetching.shelf import Found
     from rpm_venv.system.interpreter import Interpreter
     from rpm_venv.wheels.objects import Packaged
     from rpm_venv.wheels.store import Source

@@ -19,7 +19,7 @@ import pytest
 from rpm_venv import cli
 from rpm_venv.confined import protocol
 from rpm_venv.errors import FetchError, VenvError, WheelError
-from rpm_venv.fetching import complaint, fetch, index
+from rpm_venv.fetching import complaint, index, shelf
 from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
 from rpm_venv.system import copying, files, interpreter, sandbox
@@ -72,7 +72,7 @@ def test_what_is_no_wheel_in_a_directory_of_wheels_does_not_hold_root_up(
     python = interpreter.inspect(Layout(), os.path.realpath(sys.executable))
     since = time.monotonic()
     with pytest.raises(WheelError, match=r"not a file|larger than a wheel may be"):
-        fetch.at_hand(Layout(tmp_path), entries, python, ["/"])
+        shelf.at_hand(Layout(tmp_path), entries, python, ["/"])
     with pytest.raises(WheelError), sealed(wheel, "0" * 64):
         pass
     assert time.monotonic() - since < 10

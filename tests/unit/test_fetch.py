@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rpm_venv.errors import FetchError
-from rpm_venv.fetching import fetch, index
-from rpm_venv.fetching.fetch import AtHand, Found
+from rpm_venv.fetching import fetch, index, shelf
+from rpm_venv.fetching.shelf import AtHand, Found
 from rpm_venv.locks import lock
 from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout
@@ -50,7 +50,7 @@ def line(*wheels: Wheel) -> str:
 
 
 def at_hand(layout: Layout, python: Interpreter, *lines: str, places: str = "/wheels") -> AtHand:
-    return fetch.at_hand(layout, entries(*lines), python, places.split())
+    return shelf.at_hand(layout, entries(*lines), python, places.split())
 
 
 def save(layout: Layout, *wheels: Wheel) -> None:

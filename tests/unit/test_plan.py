@@ -11,7 +11,7 @@ import pytest
 from rpm_venv import plan
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
-from rpm_venv.fetching.fetch import Found
+from rpm_venv.fetching.shelf import Found
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees.generation import Distribution, Live, name
 from rpm_venv.wheels.store import Source

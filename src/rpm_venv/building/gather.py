@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rpm_venv.building import vendored
 from rpm_venv.errors import FetchError, LockError, Problem, VenvError
-from rpm_venv.fetching import fetch
+from rpm_venv.fetching import shelf
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, own
 from rpm_venv.locks.built import Built
@@ -118,11 +118,11 @@ def _text(wish: Wish, joined: Lock, told: Sequence[str]) -> bytes:
     return own.shipped(joined, told) if told else wish.data
 
 
-def _at_hand(wish: Wish, entries: Iterable[Entry], directories: Sequence[str]) -> fetch.AtHand:
-    return fetch.at_hand(Layout(), entries, wish.interpreter, directories, stored=False)
+def _at_hand(wish: Wish, entries: Iterable[Entry], directories: Sequence[str]) -> shelf.AtHand:
+    return shelf.at_hand(Layout(), entries, wish.interpreter, directories, stored=False)
 
 
-def _chosen(found: fetch.AtHand) -> tuple[tuple[Source, ...], tuple[Distribution, ...]]:
+def _chosen(found: shelf.AtHand) -> tuple[tuple[Source, ...], tuple[Distribution, ...]]:
     chosen = [one for one in found.found if one.source]
     return (
         tuple(one.source for one in chosen if one.source),
@@ -133,12 +133,12 @@ def _chosen(found: fetch.AtHand) -> tuple[tuple[Source, ...], tuple[Distribution
 def _sources(
     context: Context,
     wish: Wish,
-    found: fetch.AtHand,
+    found: shelf.AtHand,
     directories: Sequence[str],
     scratch: str,
 ) -> dict[Entry, Path]:
     """The sdist of each entry that is without a wheel after the index was asked for one."""
-    sources = fetch.sdists((entry for entry, _ in found.missing), directories)
+    sources = shelf.sdists((entry for entry, _ in found.missing), directories)
     absent = [(entry, problem) for entry, problem in found.missing if entry not in sources]
     if absent and wish.offline:
         raise _missing(absent)
@@ -148,7 +148,7 @@ def _sources(
         context.progress(f"fetching {len(absent)} distributions from the index")
         wanted = [entry for entry, _ in absent]
         download.distributions(wanted, wish.interpreter, Path(scratch))
-        sources.update(fetch.sdists(wanted, [scratch]))
+        sources.update(shelf.sdists(wanted, [scratch]))
     return sources
 
 
@@ -166,7 +166,7 @@ def _build(context: Context, wish: Wish, entry: Entry, source: Path, scratch: st
     (digest,) = wheel.entry.hashes
     file = LockedFile(wheel.path.name, digest)
     exact = replace(entry, hashes=(digest,), files=(file,), source="", sdist=None)
-    told = f"{entry} was built of {source.name}, sha256:{fetch.sha256(source)}"
+    told = f"{entry} was built of {source.name}, sha256:{shelf.sha256(source)}"
     return entry, exact, told
 
 

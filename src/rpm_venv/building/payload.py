@@ -13,7 +13,7 @@ from rpm_venv.confined.archive import Archive
 from rpm_venv.confined.members import Refused
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import LockError, Problem, VenvError
-from rpm_venv.fetching import fetch
+from rpm_venv.fetching import shelf
 from rpm_venv.frozen import dataclass
 from rpm_venv.locks import lock as locks
 from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock
@@ -130,7 +130,7 @@ def _sha256(file: Path) -> str:
 def chosen_wheels(layout: Layout, payload: Payload) -> list[Path]:
     """The wheels of the buildroot that the declared Python gets, of all that are there."""
     places = payload.declaration.wheels
-    at_hand = fetch.at_hand(layout, payload.entries, payload.interpreter, places, stored=False)
+    at_hand = shelf.at_hand(layout, payload.entries, payload.interpreter, places, stored=False)
     return [found.source.path for found in at_hand.found if found.source]
 
 
@@ -155,8 +155,8 @@ def problems(layout: Layout, payload: Payload, allowed: Collection[str]) -> list
 
 def _foreign_wheels(payload: Payload, allowed: Collection[str]) -> Iterator[Problem]:
     versions = {entry.name: entry.version for entry in payload.lock.entries}
-    for directory, shelf in payload.shelves.items():
-        for shipped in shelf:
+    for directory, there in payload.shelves.items():
+        for shipped in there:
             wheel = shipped.wheel
             if shipped.sha256 in allowed:
                 continue
@@ -168,7 +168,7 @@ def _foreign_wheels(payload: Payload, allowed: Collection[str]) -> Iterator[Prob
 def _missing_wheels(layout: Layout, payload: Payload) -> Iterator[Problem]:
     """What the target would find missing, by the target's own code."""
     places = payload.declaration.wheels
-    at_hand = fetch.at_hand(layout, payload.entries, payload.interpreter, places)
+    at_hand = shelf.at_hand(layout, payload.entries, payload.interpreter, places)
     for _, problem in at_hand.missing:
         yield Problem(f"with -o, {problem.message}", problem.where, problem.hint)
 

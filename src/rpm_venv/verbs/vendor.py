@@ -14,7 +14,7 @@ from pathlib import Path
 from rpm_venv.building import rpmbuild, vendored
 from rpm_venv.building.rpmbuild import SpecFile
 from rpm_venv.errors import LockError, UsageError, VenvError
-from rpm_venv.fetching import download, fetch
+from rpm_venv.fetching import download, shelf
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, own, targets
 from rpm_venv.locks.locked import Entry
@@ -171,10 +171,10 @@ def _look(
     entries: Sequence[Entry], interpreter: Interpreter, directories: Sequence[str]
 ) -> tuple[list[Path], list[Entry]]:
     """The files of entries in directories, and the entries that have none."""
-    at_hand = fetch.at_hand(Layout(), entries, interpreter, directories, stored=False)
+    at_hand = shelf.at_hand(Layout(), entries, interpreter, directories, stored=False)
     wheels = [found.source.path for found in at_hand.found if found.source]
     left = [entry for entry, _ in at_hand.missing]
-    sdists = fetch.sdists(left, directories)
+    sdists = shelf.sdists(left, directories)
     return [*wheels, *sdists.values()], [entry for entry in left if entry not in sdists]
 
 

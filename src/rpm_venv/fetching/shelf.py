@@ -1,0 +1,271 @@
+"""The wheels that a lock names, as far as they are at hand: in the store, in directories.
+
+What is there is believed only by its sha256. An edge: reads alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rpm_venv.confined import protocol
+from rpm_venv.errors import Problem, WheelError
+from rpm_venv.frozen import dataclass
+from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
+from rpm_venv.paths import Layout
+from rpm_venv.system import reading
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.system.sealed import open_regular
+from rpm_venv.trees.generation import Distribution
+from rpm_venv.wheels import store
+from rpm_venv.wheels.objects import Packaged
+from rpm_venv.wheels.packaged import Offers, offers
+from rpm_venv.wheels.store import Source
+from rpm_venv.wheels.wheel import WheelName, rank
+
+_CHUNK = 1 << 20
+_SDIST = (".tar.gz", ".zip", ".tar.bz2")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The wheel chosen for one entry of a lock, and what its object can be made of.
+
+    That is ``packaged`` or ``source``; both are None where the store has it.
+    """
+
+    distribution: Distribution
+    source: Source | None = None
+    packaged: Packaged | None = None
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """What this machine has of a lock's wheels; ``missing`` says of each other entry why."""
+
+    found: tuple[Found, ...] = ()
+    missing: tuple[tuple[Entry, Problem], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A wheel file that is, by its name, the distribution of an entry."""
+
+    name: WheelName
+    path: Path
+    rank: int
+
+    @property
+    def order(self) -> tuple[int, tuple[int, str]]:
+        """Best first: by tag, then by build number, of which the higher is better (PEP 427)."""
+        number, text = self.name.build or (-1, "")
+        return (self.rank, (-number, text))
+
+
+def at_hand(
+    layout: Layout,
+    entries: Iterable[Entry],
+    interpreter: Interpreter,
+    directories: Sequence[str],
+    *,
+    stored: bool = True,
+    packaged: Sequence[str] = (),
+) -> AtHand:
+    """Choose a wheel for each entry out of directories, target paths, and the store.
+
+    ``packaged`` are the content digests of objects that packages ship, which come next to the
+    store's.
+
+    The best tag wins, wherever it is; every file that is chosen has been hashed, unless its object
+    is in the store already. With ``stored`` false the store is not looked at: a package being built
+    needs the files. Nothing is written.
+    """
+    shelf = _Shelf(layout, interpreter, directories, store.ids(layout) if stored else (), packaged)
+    found, missing = [], []
+    for entry in entries:
+        choice = shelf.choose(entry)
+        if isinstance(choice, Found):
+            found.append(choice)
+        else:
+            missing.append((entry, choice))
+    return AtHand(tuple(found), tuple(missing))
+
+
+def sdists(entries: Iterable[Entry], directories: Sequence[str]) -> dict[Entry, Path]:
+    """The source distributions in directories, of the system that builds, that entries name."""
+    found: dict[Entry, Path] = {}
+    names = [(place, name) for place in directories for name in _names(Path(place))]
+    for entry in entries:
+        digests = {*entry.hashes, *([entry.sdist.sha256] if entry.sdist else [])}
+        for place, name in names:
+            file = Path(place, name)
+            if name.endswith(_SDIST) and _is_sdist_of(name, entry) and sha256(file) in digests:
+                found.setdefault(entry, file)
+    return found
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+class _Shelf:
+    """The store's objects and the directories' wheels, listed once."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        interpreter: Interpreter,
+        places: Sequence[str],
+        stored: Iterable[str],
+        packaged: Sequence[str],
+    ) -> None:
+        self._layout = layout
+        self._interpreter = interpreter
+        self._stored = frozenset(stored)
+        self._packaged = packaged
+        self._places = places
+        self._files: dict[str, list[tuple[WheelName, Path]]] = {}
+        self._sdists: list[str] = []
+        self._absent = [place for place in places if not layout.real(place).is_dir()]
+        for place in places:
+            self._list(layout.real(place))
+
+    def _list(self, directory: Path) -> None:
+        for filename in _names(directory):
+            if filename.endswith(".whl"):
+                try:
+                    name = WheelName.parse(filename)
+                except WheelError:
+                    continue  # no name that an entry could have
+                self._files.setdefault(name.name, []).append((name, directory / filename))
+            elif filename.endswith(_SDIST):
+                self._sdists.append(filename)
+
+    @functools.cached_property
+    def _offers(self) -> Offers:
+        """What packages bring; not looked at where the store has everything."""
+        return offers(self._layout, self._packaged, self._interpreter)
+
+    def choose(self, entry: Entry) -> Found | Problem:
+        stored = self._made(entry)
+        if stored and len(entry.hashes) == 1:
+            return stored[0][1]
+        candidates = sorted(self._candidates(entry), key=lambda candidate: candidate.order)
+        wrong: dict[str, str] = {}
+        for candidate in candidates:
+            better = [found for place, found in stored if place <= candidate.rank]
+            if better:
+                return better[0]
+            digest = sha256(candidate.path)
+            if digest in entry.hashes:
+                return self._found(entry, candidate, digest)
+            wrong[candidate.path.name] = digest
+        if stored:
+            return stored[0][1]
+        return self._reason(entry, wrong)
+
+    def _found(self, entry: Entry, candidate: _Candidate, digest: str) -> Found:
+        filename = candidate.path.name
+        distribution = Distribution(entry.name, str(entry.version), filename, digest)
+        name = store.object_id(digest, self._interpreter)
+        if name in self._stored:
+            return Found(distribution)
+        if name in self._offers.usable:
+            return Found(distribution, packaged=self._offers.usable[name].packaged)
+        return Found(distribution, Source(candidate.path, filename, digest))
+
+    def _made(self, entry: Entry) -> list[tuple[int, Found]]:
+        """The objects that may be this entry, with the rank of their wheels, best first."""
+        found = []
+        for digest in entry.hashes:
+            name = store.object_id(digest, self._interpreter)
+            packaged = None
+            if name in self._stored:
+                stored = _described(self._layout, name)
+            elif name in self._offers.usable:
+                offer = self._offers.usable[name]
+                packaged, stored = offer.packaged, offer.head
+            else:
+                continue
+            place = rank(WheelName.parse(stored.filename), self._interpreter.tags)
+            # An object of the same tag can be of another kind of build: free-threaded, debug.
+            if place is not None and stored.version == str(entry.version):
+                wheel = Distribution(entry.name, stored.version, stored.filename, digest)
+                found.append((place, Found(wheel, packaged=packaged)))
+        return sorted(found, key=lambda pair: (pair[0], pair[1].distribution.sha256))
+
+    def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
+        for name, path in self._files.get(entry.name, ()):
+            place = rank(name, self._interpreter.tags)
+            if name.version == entry.version and place is not None:
+                yield _Candidate(name, path, place)
+
+    def _reason(self, entry: Entry, wrong: Mapping[str, str]) -> Problem:
+        """Why there is no wheel for an entry, as far as the files tell."""
+        files = self._files.get(entry.name, [])
+        others = [path.name for name, path in files if name.version == entry.version]
+        versions = sorted({str(name.version) for name, _ in files})
+        hint = ""
+        unfit = [self._offers.unfit[d] for d in entry.hashes if d in self._offers.unfit]
+        if unfit:
+            message, hint = unfit[0], "it takes a package that is built for this Python"
+        elif wrong:
+            name, digest = next(iter(wrong.items()))
+            message = f"{name} is there, but its sha256 is {digest}, which the lock does not name"
+        elif others:
+            message = f"there is {', '.join(others)}, which is not for {self._interpreter.tag}"
+        elif any(_is_sdist_of(sdist, entry) for sdist in self._sdists):
+            message, hint = "there is only a source distribution", HOW_TO_BUILD
+        elif versions:
+            message = f"there is no wheel of that version, but of {', '.join(versions)}"
+        else:
+            message = f"there is no wheel of it{self._in_places()}"
+            message += f"; {self._offers.unfit['']}" if "" in self._offers.unfit else ""
+        return Problem(f"{entry}: {message}", entry.where, hint)
+
+    def _in_places(self) -> str:
+        if self._absent:
+            return f"; the directory {', '.join(self._absent)} does not exist"
+        return f" in {', '.join(self._places)}" if self._places else ""
+
+
+def _described(layout: Layout, name: str) -> store.StoredObject:
+    """What an object is, without its thousands of files."""
+    try:
+        file = layout.object(name) / "object.json"
+        with os.fdopen(reading.regular(file, follow=False), "rb") as stream:
+            return store.StoredObject.loads(stream.readline(reading.MOST))
+    except (OSError, ValueError):
+        return store.read(layout, name)  # which says what is wrong
+
+
+def _is_sdist_of(filename: str, entry: Entry) -> bool:
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+    from packaging.version import InvalidVersion
+
+    try:
+        name, version = parse_sdist_filename(filename)
+    except (InvalidSdistFilename, InvalidVersion):
+        return canonicalize_name(filename).startswith(f"{entry.name}-")
+    return name == entry.name and version == entry.version
+
+
+def sha256(path: Path) -> str:
+    """The sha256 (hex) of a wheel or sdist; ``WheelError`` where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        # The administrator may keep wheels behind links; whose end is a device has no end.
+        with open(path, "rb", buffering=0, opener=open_regular) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                if file.tell() > protocol.MAX_WHEEL:
+                    raise WheelError("larger than a wheel may be", subject=str(path))
+    except OSError as error:
+        raise WheelError(f"cannot be read: {error.strerror}", subject=str(path)) from error
+    return digest.hexdigest()
