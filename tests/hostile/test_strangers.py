@@ -19,7 +19,7 @@ import pytest
 from rpm_venv import cli
 from rpm_venv.confined import protocol
 from rpm_venv.errors import FetchError, VenvError, WheelError
-from rpm_venv.fetching import complaint, index, shelf
+from rpm_venv.fetching import complaint, index, pips, shelf
 from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
 from rpm_venv.system import copying, files, interpreter, sandbox
@@ -164,12 +164,13 @@ PLANTED = {
 def test_what_pip_may_leave_in_place_of_wheels(
     place: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally, kind: str
 ) -> None:
-    def taken_over(layout: Layout, where: Path, pips: object) -> tuple[str, tuple[str, ...]]:
-        del layout, pips
+    def taken_over(layout: Layout, where: Path, lines: object, choice: object) -> pips.Done:
+        del lines, choice
+        pips._prepare(layout, where)
         assert run(where, PLANTED[kind]).returncode == 0
-        return "", ()
+        return pips.Done()
 
-    monkeypatch.setattr(index, "_run", taken_over)
+    monkeypatch.setattr(pips, "run", taken_over)
     python = interpreter.inspect(Layout(), os.path.realpath(sys.executable))
     entries = lock.parse(LOCK, "requirements.txt").entries
     with pytest.raises((FetchError, OSError)) as caught:
