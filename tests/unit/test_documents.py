@@ -302,6 +302,13 @@ def test_every_block_is_run_or_says_why_not(path: Path) -> None:
     assert lines == set(BLOCKS.get(str(path.relative_to(TREE)), {}))
 
 
+def test_the_documents_that_sources_name_exist() -> None:
+    sources = [*TREE.glob("src/**/*.py"), *TREE.glob("rpm_plugin/*/*"), *TREE.glob("macros.d/*")]
+    named = {name for path in sources for name in re.findall(r"docs/[\w-]+\.md", path.read_text())}
+    assert len(named) > 3
+    assert {name for name in named if not (TREE / name).is_file()} == set()
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_what_is_only_shown_is_no_program(path: Path) -> None:
     known = BLOCKS.get(str(path.relative_to(TREE)), {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,17 @@ def pylock_entry(wheel: Wheel) -> str:
         f'[[packages]]\nname = "{wheel.name}"\nversion = "{wheel.version}"\nwheels = [{{ path = '
         f'"{wheel.filename}", hashes = {{ sha256 = "{wheel.sha256}" }} }}]\n'
     )
+
+
+def test_an_archive_without_the_wheel_is_named_and_not_where_it_was_unpacked(place: Path) -> None:
+    Path("in.txt").write_text(make_lock([APP]))
+    with tarfile.open("wheels.tar", "w") as archive:
+        archive.add(Path("wheels") / LIB.filename, LIB.filename)
+    with pytest.raises(FetchError) as refused:
+        declare("-w", "wheels.tar")
+    (problem,) = refused.value.problems
+    looked = f"{place}/wheels, {place}/wheels.tar"
+    assert problem.message == f"app 1.0: there is no wheel of it in {looked}"
 
 
 @pytest.mark.parametrize("level", ["lock", "wheels", "store"])

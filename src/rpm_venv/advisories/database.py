@@ -33,7 +33,7 @@ MAX_RECORDS = 300_000
 MAX_CONTENT = 2 << 30  # bytes of all records together
 MAX_KEPT = 8_000_000  # versions and events of the records that are asked for: half a GiB
 _NAMED = 20  # unreadable records that are named
-_HINT = "docs/commands.md (audit) says where databases come from"
+_HINT = "rpm-venv(8) says, at audit, where databases come from"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 

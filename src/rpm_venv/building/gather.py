@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rpm_venv.building import vendored
@@ -66,22 +66,36 @@ def gathered(context: Context, wish: Wish) -> Iterator[Gathered]:
     is needed and cannot be had.
     """
     with contextlib.ExitStack() as stack:
-        yield stack.enter_context(
-            _gathered(context, replace(wish, directories=_opened(wish, stack)))
-        )
+        opened = {name: _opened(name, stack) for name in wish.directories}
+        unpacked = replace(wish, directories=tuple(opened.values()))
+        try:
+            found = stack.enter_context(_gathered(context, unpacked))
+        except FetchError as error:
+            raise _as_named(error, opened) from None
+        yield found
 
 
-def _opened(wish: Wish, stack: contextlib.ExitStack) -> tuple[str, ...]:
-    """The directories to look in; an archive of wheels is unpacked into one."""
-    found = []
-    for name in wish.directories:
-        if vendored.is_archive(Path(name)):
-            scratch = tempfile.TemporaryDirectory(prefix="rpm-venv-wheels-")
-            found.append(stack.enter_context(scratch))
-            vendored.unpack(Path(name), Path(found[-1]))
-        else:
-            found.append(name)
-    return tuple(found)
+def _opened(name: str, stack: contextlib.ExitStack) -> str:
+    """The directory to look in; an archive of wheels is unpacked into one."""
+    if not vendored.is_archive(Path(name)):
+        return name
+    scratch = tempfile.TemporaryDirectory(prefix="rpm-venv-wheels-")
+    directory = stack.enter_context(scratch)
+    vendored.unpack(Path(name), Path(directory))
+    return directory
+
+
+def _as_named(error: FetchError, opened: Mapping[str, str]) -> FetchError:
+    """The error, told of the archives that the author named and not of where they were unpacked."""
+
+    def told(text: str) -> str:
+        for name, directory in opened.items():
+            text = text.replace(directory, name)
+        return text
+
+    problems = [replace(one, message=told(one.message)) for one in error.problems]
+    place = {"subject": error.subject, "where": error.where}
+    return FetchError(told(error.message), **place, hint=error.hint, problems=problems)
 
 
 @contextlib.contextmanager

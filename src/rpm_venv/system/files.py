@@ -45,7 +45,7 @@ def fsync_dir(path: Path) -> None:
 def syncfs(path: Path) -> None:
     """Make everything written so far to the filesystem of ``path`` durable, in one call.
 
-    One syncfs takes as long as a handful of fsyncs and stands for thousands (docs/design.md).
+    One syncfs takes as long as a handful of fsyncs and stands for thousands (docs/architecture.md).
     """
     with directory(path) as descriptor:
         try:

@@ -113,7 +113,8 @@ def _wanted(
         raise LockError(
             f"there is no {', '.join(missing)}",
             subject=str(spec.path),
-            hint="name the lock that %build makes it of with -r, or the sources with --sources",
+            hint="make it with: rpm-venv lock IN OUT; where %build makes it, name what of with -r; "
+            "where the sources are elsewhere, with --sources",
         )
     return list(dict.fromkeys(found))
 
