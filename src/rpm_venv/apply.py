@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -101,9 +100,10 @@ def tidy(context: Context) -> tuple[str, ...]:
     said: tuple[str, ...] = ()
     try:
         with exclusive(layout, tidies=False):
+            unread = ""
             if os.listdir(layout.staging):
-                said = _sweep_store(context, plan.SweepStore())
-            if not said:
+                unread, said = _drop_unreferred(layout)
+            if not unread:
                 _clear_staging(layout)
             state.unmark(layout)
     except (VenvError, OSError) as error:  # the next call that writes does it as well
@@ -168,30 +168,11 @@ def _put(made: Path, place: Path, root: Path) -> None:
     """Rename a finished directory to its place, over a damaged one if need be; durable."""
     trust.refuse_outside(place.parent, root)
     place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    try:
-        os.rename(made, place)
-    except OSError:
-        if not place.is_dir():
-            raise
-        files.remove_tree(_replace(place, made))
+    # Where a directory cannot be exchanged, the path points to nothing between two steps, and the
+    # same call again finds the generation missing and makes it.
+    files.remove_tree(files.replace_directory(made, place, f"{generations.ABOUT}/manifest"))
     files.fsync_dir(place.parent)
     files.fsync_dir(place.parent.parent)
-
-
-def _replace(place: Path, made: Path) -> Path:
-    """Put a directory where a damaged one is, in one step if that can be; where that is then."""
-    try:
-        files.exchange(str(made), str(place))
-        return made
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS):
-            raise
-    # An overlay's lower layer, or a filesystem that cannot: the path points to nothing between two
-    # steps, and the same call again finds the generation missing and makes it.
-    damaged = files.retire(place, made.parent, f"{generations.ABOUT}/manifest")
-    files.remove_tree(place)
-    os.rename(made, place)
-    return damaged if damaged != place else made
 
 
 def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
@@ -232,18 +213,18 @@ def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
     if not context.tidies:
         files.make_directory(context.layout.staging / "unswept")  # tells the next ``exclusive``
         return ()
-    unread = _drop_unreferred(context.layout)
+    unread, said = _drop_unreferred(context.layout)
     for retired in context.layout.staging.glob("drop-*"):
         files.remove_tree(retired)
     if unread:  # the next call finds something in the staging directory, and tries again
         files.new_directory(context.layout.staging, "unswept")
-    return unread
+    return said
 
 
-def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
+def _drop_unreferred(layout: Layout) -> tuple[str, tuple[str, ...]]:
     """Drop the objects that no generation refers to; none at all while one cannot be read.
 
-    That one is named.
+    The name of that one ("" where all can), and what there is to say.
     """
     referred: set[str] = set()
     for path in generations.environments(layout):
@@ -251,20 +232,23 @@ def _drop_unreferred(layout: Layout) -> tuple[str, ...]:
         for name in set(generations.names(layout, path)) - {declared.whole(layout, path)}:
             generation = generations.read(layout, path, name)
             if generation is None:
-                return (f"{path}: generation {name} cannot be read; no object was dropped",)
+                return name, (f"{path}: generation {name} cannot be read; no object was dropped",)
             referred.update(generation.objects)
     gone = set(store.ids(layout)) - referred
     if not gone:
-        return ()
+        return "", ()
     from rpm_venv import log  # as in _tell
+    from rpm_venv.trees import fapolicyd
 
+    said = fapolicyd.forget_objects(layout, gone)  # before them, as with generations
     store.drop(layout, gone)
     log.dropped(layout, f"from the store: {len(gone)} objects")
-    return ()
+    return "", said
 
 
-def _drop_objects(context: Context, step: plan.DropObjects) -> tuple[str, ...]:
-    store.drop(context.layout, step.names)
+def _mend_objects(context: Context, step: plan.MendObjects) -> tuple[str, ...]:
+    store.distrust(context.layout, step.damaged)
+    store.clear(context.layout, step.added)
     return ()
 
 
@@ -307,7 +291,7 @@ _STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
     plan.Unlink: _unlink,
     plan.DropGenerations: _drop_generations,
     plan.SweepStore: _sweep_store,
-    plan.DropObjects: _drop_objects,
+    plan.MendObjects: _mend_objects,
     plan.RemoveParents: _remove_parents,
     plan.Tell: _tell,
     plan.Forget: _forget,

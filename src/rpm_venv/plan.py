@@ -90,10 +90,14 @@ class SweepStore:
 
 
 @dataclass(frozen=True)
-class DropObjects:
-    """These objects go away, to be made again."""
+class MendObjects:
+    """These objects are made again when something needs them; and what was added to others goes.
 
-    names: tuple[str, ...]
+    ``added`` are paths below the store.
+    """
+
+    damaged: tuple[str, ...]
+    added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ if TYPE_CHECKING:
         Unlink,
         DropGenerations,
         SweepStore,
-        DropObjects,
+        MendObjects,
         RemoveParents,
         Tell,
         Forget,

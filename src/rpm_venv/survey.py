@@ -1,16 +1,9 @@
-"""What is really there: an environment's facts for a plan, and every path below a generation.
-
-An edge that only reads.
-"""
+"""What is really there: an environment's facts for a plan. An edge that only reads."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
-import stat
-from collections.abc import Iterable, Iterator
-from pathlib import Path as RealPath
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from rpm_venv import state
@@ -25,26 +18,12 @@ from rpm_venv.plan import Facts, wished_amendments
 from rpm_venv.system import amendments as administrator
 from rpm_venv.system import declared, reading, trust
 from rpm_venv.trees import generations
-from rpm_venv.trees.generation import Live
-from rpm_venv.trees.manifest import Finding, Path, compare
+from rpm_venv.trees.generation import LINKS, Live
 from rpm_venv.wheels import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rpm_venv.trees.processes import Held
-
-_CHUNK = 1 << 20
-_ABOUT_JSON = f"{generations.ABOUT}/generation.json"
-#: What every generation has and no manifest lists: itself, and its own description.
-_DESCRIPTION = {
-    path.path: path
-    for path in (
-        Path("", "dir", 0o755),
-        Path(generations.ABOUT, "dir", 0o755),
-        Path(_ABOUT_JSON, "file", 0o644),
-        Path(f"{generations.ABOUT}/manifest", "file", 0o644),
-    )
-}
 
 
 def facts(layout: Layout, path: str, *, thorough: bool = False) -> Facts:
@@ -70,7 +49,9 @@ def _whole(layout: Layout, path: str, generation: str, thorough: bool) -> bool:
         return generations.finished(layout, path, generation)
     if not generations.whole(layout, path, generation):
         return False
-    return next(differences(layout, path, generation), None) is None
+    from rpm_venv.trees import differences  # not where only names are looked at
+
+    return next(differences.of(layout, path, generation), None) is None
 
 
 def with_manifests(facts: Facts, layout: Layout, path: str) -> Facts:
@@ -97,34 +78,27 @@ def orphaned(layout: Layout, paths: Iterable[str]) -> frozenset[str]:
     return frozenset(path for path, name in owners.items() if name not in there)
 
 
-def damaged_objects(layout: Layout, path: str) -> tuple[str, ...]:
-    """The objects behind an environment's generations whose files are not what they were."""
+def damaged_objects(layout: Layout, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is wrong with the objects behind an environment's generations.
+
+    The objects whose files are not what they were; and in others the paths, below the store, of
+    what somebody added to them.
+    """
     names: set[str] = set()
     for generation in generations.names(layout, path):
         described = generations.read(layout, path, generation)
         names.update(described.objects if described else store.ids(layout))
-    return tuple(sorted(name for name in names if store.has(layout, name) and _bad(layout, name)))
+    from rpm_venv.trees import differences  # as in _whole
 
-
-def _bad(layout: Layout, object_id: str) -> bool:
-    try:
-        stored = store.read(layout, object_id)
-    except VenvError:
-        return True
-    top, owner = layout.object(object_id), os.stat(layout.store)
-    return any(_differs(top / file.scheme / file.path, file, owner) for file in stored.files)
-
-
-def _differs(real: RealPath, file: store.StoredFile, owner: os.stat_result) -> bool:
-    """Whether a file of an object is not as it was; its links share content, mode and owner."""
-    try:
-        status = real.lstat()
-        is_same = (status.st_uid, status.st_gid) == (owner.st_uid, owner.st_gid)
-        return (
-            not is_same or stat.S_IMODE(status.st_mode) != file.mode or _digest(real) != file.sha256
-        )
-    except OSError:
-        return True
+    damaged: list[str] = []
+    added: list[str] = []
+    for name in sorted(name for name in names if store.has(layout, name)):
+        found = list(differences.of_object(layout, name))
+        if any(finding.kind != "added" for finding in found):
+            damaged.append(name)
+        else:
+            added.extend(f"{name}/{finding.path}" for finding in found)
+    return tuple(damaged), tuple(added)
 
 
 def lock(layout: Layout, declaration: Declaration) -> bytes:
@@ -210,78 +184,14 @@ def with_processes(facts: Facts, layout: Layout, path: str, held: Held | None = 
     from rpm_venv.trees import processes  # not where nothing is to be dropped
 
     known = held or processes.held(layout)
-    return replace(facts, in_use=known.of(path, facts.generations))
+    described = {name: generations.read(layout, path, name) for name in facts.generations}
+    there = {
+        name: each.objects if each and each.layout == LINKS else ()
+        for name, each in described.items()
+    }
+    return replace(facts, in_use=known.of(path, there))
 
 
 def _missing_parents(layout: Layout, path: str) -> tuple[str, ...]:
     parents = PurePosixPath(path).parents
     return tuple(str(parent) for parent in parents if not layout.real(parent).exists())
-
-
-def differences(layout: Layout, path: str, generation: str) -> Iterator[Finding]:
-    """Every way in which a generation on disk differs from its manifest, in the order of paths.
-
-    Each file is read and hashed. Everything belongs to the owner of the directory ``envs/``:
-    root, where rpm runs. The generation's directory itself has the path "".
-    """
-    top = generations.directory(layout, path, generation)
-    owner = os.stat(layout.envs)
-    expected = {entry.path: entry for entry in generations.manifest(layout, path, generation).paths}
-    expected.update(_DESCRIPTION)
-    seen = set()
-    findings = []
-    for name, status in itertools.chain([("", top.lstat())], _walk(top)):
-        seen.add(name)
-        entry = expected.get(name)
-        if entry is None:
-            findings.append(Finding("added", name))
-            continue
-        findings.extend(compare(entry, _on_disk(top, name, status)))
-        if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
-            findings.append(Finding("owner", name))
-    findings.extend(Finding("missing", name) for name in expected.keys() - seen)
-    if _ABOUT_JSON in seen and not _describes_itself(layout, path, generation):
-        findings.append(Finding("content", _ABOUT_JSON))
-    yield from sorted(findings, key=lambda finding: finding.path)
-
-
-def _describes_itself(layout: Layout, path: str, generation: str) -> bool:
-    described = generations.read(layout, path, generation)
-    return described is not None and described.name == generation == described.decided_name
-
-
-def _walk(top: RealPath) -> Iterator[tuple[str, os.stat_result]]:
-    """Every path below ``top``, with its status; however deep somebody made it."""
-    left = [""]
-    while left:
-        below = left.pop()
-        with os.scandir(top / below) as entries:
-            for entry in entries:
-                name = f"{below}{entry.name}"
-                yield name, entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    left.append(f"{name}/")
-
-
-def _on_disk(top: RealPath, name: str, status: os.stat_result) -> Path:
-    mode = stat.S_IMODE(status.st_mode)
-    if stat.S_ISLNK(status.st_mode):
-        return Path(name, "link", digest=os.readlink(top / name))
-    if stat.S_ISDIR(status.st_mode):
-        return Path(name, "dir", mode)
-    if stat.S_ISREG(status.st_mode) and name in _DESCRIPTION:
-        return Path(name, "file", mode)
-    if stat.S_ISREG(status.st_mode):
-        return Path(name, "file", mode, status.st_size, _digest(top / name))
-    return Path(name, "other", mode)
-
-
-def _digest(file: RealPath) -> str:
-    digest = hashlib.sha256()
-    descriptor = reading.regular(file, follow=False)
-    try:
-        while chunk := os.read(descriptor, _CHUNK):
-            digest.update(chunk)
-    finally:
-        os.close(descriptor)
-    return digest.hexdigest()

@@ -137,7 +137,7 @@ class Experiment:
             if moment == "the end":
                 found = systems.difference(_settled(after), _settled(systems.snapshot(root)))
                 problems += [f"reported done, and not there: {found}"] if found else []
-            elif live not in (old, new):
+            elif live not in (old, new, systems.mending(old, new)):
                 wrong = systems.difference(new or old or {}, live or {})
                 problems.append(f"neither old nor new: {wrong}")
             again = self._call(root, None)

@@ -157,13 +157,42 @@ Live = Mapping[str, tuple[object, ...]]
 def live(root: Path, path: str = PATH) -> Live | None:
     """The content of the environment at a path, through its link; None where nothing is.
 
-    Counts of hardlinks are left out: another generation may have come or gone.
+    What is behind links into the store is part of it. Counts of hardlinks are left out: another
+    generation may have come or gone.
     """
     public = root / path[1:]
     if not os.path.lexists(public):
         return None
     top = root / os.readlink(public)[1:] if public.is_symlink() else public
-    return without_links(snapshot(top) if top.is_dir() else {"": ("leads to nothing", str(top))})
+    if not top.is_dir():
+        return {"": ("leads to nothing", str(top))}
+    found = dict(snapshot(top))
+    for name in behind_links(found):
+        inside = snapshot(top / name) if (top / name).is_dir() else {"": ("leads to nothing",)}
+        found.update({f"{name}/{below}": entry for below, entry in inside.items()})
+    return without_links(found)
+
+
+def behind_links(content: Live) -> list[str]:
+    """The links of an environment that lead into the store."""
+    return [name for name, (kind, where, *_) in content.items() if kind == "link" and _in(where)]
+
+
+def _in(where: object) -> bool:
+    return "/store/" in str(where)
+
+
+def mending(old: Live | None, new: Live | None) -> Live | None:
+    """An environment of which a repair has mended what is behind links, and no more yet.
+
+    An object has one place for all environments. What was damaged is not whole until both are
+    mended; for every other verb this is the old one.
+    """
+    links = tuple(f"{name}/" for name in behind_links(old or {}))
+    if old is None or new is None or behind_links(new) != behind_links(old):
+        return old
+    generation = {name: entry for name, entry in old.items() if not name.startswith(links)}
+    return {**generation, **{name: new[name] for name in new if name.startswith(links)}}
 
 
 def told(root: Path, path: str = PATH) -> list[str]:

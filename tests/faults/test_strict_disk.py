@@ -7,6 +7,7 @@ misses is not a safeguard but a habit.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -41,7 +42,12 @@ def public(tree: Tree) -> Tree | None:
     top = leads_to[1:] if kind == "link" else path
     if top not in tree:
         return {"": ("leads to nothing", leads_to)}
-    return {name: entry for name, entry in tree.items() if name.startswith(f"{top}/")}
+    found = {name: entry for name, entry in tree.items() if name.startswith(f"{top}/")}
+    for link in systems.behind_links(found):
+        start = os.path.normpath(f"{os.path.dirname(link)}/{tree[link][1]}")
+        behind = {name: entry for name, entry in tree.items() if name.startswith(f"{start}/")}
+        found.update({link + name[len(start) :]: entry for name, entry in behind.items()})
+    return found
 
 
 def settled(tree: Tree) -> Tree:
@@ -77,11 +83,12 @@ def made(tree: Tree) -> dict[str, Tree]:
     }
 
 
-def half_made(tree: Tree, whole: dict[str, Tree]) -> str:
-    """The first object or generation of a tree that has its name and is not whole."""
+def half_made(tree: Tree, whole: tuple[dict[str, Tree], dict[str, Tree]]) -> str:
+    """The first object or generation of a tree that has its name and is neither old nor new."""
     for place, entries in made(tree).items():
-        if entries != whole[place]:
-            return f"{place} is not whole: {difference(whole[place], entries)}"
+        known = [each[place] for each in whole if place in each]
+        if entries not in known:
+            return f"{place} is not whole: {difference(known[-1], entries)}"
     return ""
 
 
@@ -90,8 +97,9 @@ def losses(laboratories: Laboratories, scenario: str, recording: Sequence[Call])
     name = scenario.partition(IN_LAYERS)[0]
     disk = StrictDisk(laboratories.template(name, "before"))
     final = StrictDisk(laboratories.template(name, "after")).tree()
-    good = (public(disk.tree()), public(final))
-    whole = {**made(disk.tree()), **made(final)}
+    known = (public(disk.tree()), public(final))
+    good = (*known, systems.mending(*known))
+    whole = (made(disk.tree()), made(final))
     tried = 0
     for call in recording:
         if not disk.do(call) or call.paths[-1].startswith(_STAGING):

@@ -240,8 +240,8 @@ def test_generations_in_use_stay_until_they_are_not(
     assert running.stdout and running.stdout.readline() == "\n"
     upgrade(_declared("2"))
     assert len(host.run("ls", HOME).stdout.split()) == 3
-    upgrade(_declared("1"))  # whose generation has the same name: rpm's by now
-    assert len(host.run("ls", HOME).stdout.split()) == 2
+    upgrade(_declared("1"))  # whose generation has another name: rpm never unpacks into ours
+    assert len(host.run("ls", HOME).stdout.split()) == 3
     upgrade(_declared("2", "wheels"))
     upgrade(_declared("3"))
     running.kill()
@@ -317,9 +317,19 @@ def _tree(host: Host) -> list[str]:
     ).stdout.splitlines()
 
 
+def _resolved(host: Host) -> list[str]:
+    """The same with all links followed and the generation's name left out: what a process finds."""
+    return host.shell(
+        "cd -P /opt/app1/penv/ && name=$(basename $PWD) && "
+        "find -L . -path ./.rpm-venv -prune -o -printf '%P %M\\n' | sort && "
+        "find -L . -path ./.rpm-venv -prune -o -type f ! -name RECORD -print | sort | "
+        'while read file; do echo "$file $(sed s/$name/NAME/g $file | sha256sum)"; done'
+    ).stdout.splitlines()
+
+
 def test_it_is_the_same_environment_at_all_levels(site: Host, build: Build) -> None:
     host = site
-    trees, manifests = {}, {}
+    trees, resolved, manifests = {}, {}, {}
     wheels = (
         make_wheel(
             "app1", "1", scripts={"app1": "app1:main"},
@@ -334,11 +344,17 @@ def test_it_is_the_same_environment_at_all_levels(site: Host, build: Build) -> N
         host.publish(package)
         host.rpm("-i", host.repository_path(package))
         trees[level] = _tree(host)
+        resolved[level] = _resolved(host)
         manifests[level] = host.shell(f"sha256sum {PATH}/.rpm-venv/*").stdout
         found = host.shell(f"grep -rl BUILDROOT {HOME}/ /usr/lib/rpm-venv/packaged/", check=False)
         assert found.output == "", level
         host.rpm("-e", "app1")
     assert len(trees["lock"]) > 40
     for level in LEVELS[1:]:
-        assert trees[level] == trees["lock"]
-        assert manifests[level] == manifests["lock"]
+        assert resolved[level] == resolved["lock"]
+        if level != "env":
+            assert trees[level] == trees["lock"]
+            assert manifests[level] == manifests["lock"]
+    # What rpm owns are real files: nothing in it leads to this machine's store.
+    assert any("/store/" in line for line in trees["lock"])
+    assert not any("/store/" in line for line in trees["env"])

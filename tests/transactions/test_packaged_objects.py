@@ -100,7 +100,8 @@ def test_rpm_sees_a_changed_byte_and_a_reinstallation_mends_it(host: Host, build
     assert f"{module}: it is not what it was when it was packaged" in refused.output
     assert f"rpm -qf {PACKAGED}" in refused.output
     host.dnf("reinstall", "app1")
-    assert host.run("rpm-venv", "repair").stdout == "repaired /opt/app1/penv\n"
+    # What was damaged waited to be made again: that came with the reinstalled files.
+    assert host.run("rpm-venv", "repair").stdout == ""
     assert host.rpm("-V", "app1", "rpm-venv").output == ""
     assert answer(host) == "app1 1"
 

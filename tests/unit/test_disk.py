@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,11 @@ def layout(tmp_path: Path) -> Layout:
     """Two environments; of two objects, both have the first and one has the second, twice."""
     layout = Layout(tmp_path)
     layout.store.mkdir(parents=True)
-    for path in (ONE, TWO):
-        environments.make(layout, path, {"app": "1"})
-    both, one = layout.store / "both", layout.store / "one"
+    of_one = environments.make(layout, ONE, {"app": "1", "more": "1"})
+    environments.make(layout, TWO, {"app": "1"})
+    for name in of_one.objects:
+        layout.object(name).mkdir()
+    both, one = (layout.object(name) / "file" for name in of_one.objects)
     both.write_bytes(b"x" * LARGE)
     one.write_bytes(b"x" * 3 * LARGE)
     for path in (ONE, TWO):
@@ -39,25 +42,26 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def test_what_is_shared_is_told_apart(layout: Layout) -> None:
-    first, second = disk.use(layout, ONE), disk.use(layout, TWO)
+    first, second = disk.Disk(layout).use(ONE), disk.Disk(layout).use(TWO)
     assert first.shared == second.shared
     assert LARGE <= first.shared < LARGE * 1.1
     assert 3 * LARGE <= first.own < 3.2 * LARGE
     assert second.own < LARGE / 4
     layout.real(TWO).unlink()
     (generation,) = generations.names(layout, TWO)
-    (generations.directory(layout, TWO, generation) / "both").unlink()
-    assert disk.use(layout, ONE).shared == 0
+    shutil.rmtree(generations.directory(layout, TWO, generation))
+    assert disk.Disk(layout).use(ONE).shared == 0
 
 
 def test_what_a_package_has_as_well_is_shared(layout: Layout) -> None:
     layout.packaged.mkdir()
-    os.link(layout.store / "one", layout.packaged / "one")
-    assert disk.use(layout, ONE).shared >= 4 * LARGE
+    (generation,) = generations.names(layout, ONE)
+    os.link(generations.directory(layout, ONE, generation) / "one", layout.packaged / "one")
+    assert disk.Disk(layout).use(ONE).shared >= 4 * LARGE
 
 
 def test_nothing_takes_no_room(tmp_path: Path) -> None:
-    assert disk.use(Layout(tmp_path), ONE) == disk.Use(0, 0)
+    assert disk.Disk(Layout(tmp_path)).use(ONE) == disk.Use(0, 0)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from rpm_venv.trees.manifest import Path as ManifestPath
 
 PATH = "/opt/app1/penv"
 ONE, TWO = "1" * 20, "2" * 20
+THERE: dict[str, tuple[str, ...]] = {ONE: (), TWO: ()}
 
 
 @pytest.fixture
@@ -172,11 +173,11 @@ def test_a_process_that_runs_from_a_generation_holds_it(layout: Layout) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "input()", f"{target}/bin/app"], stdin=subprocess.PIPE
     ) as process:
-        assert processes.held(system).of(path, [ONE, TWO]) == frozenset({ONE})
-        other = processes.held(layout).of(path, [ONE, TWO])
+        assert processes.held(system).of(path, THERE) == frozenset({ONE})
+        other = processes.held(layout).of(path, THERE)
         assert other == frozenset()  # another root's generation
         process.communicate(b"\n")
-    assert processes.held(system).of(path, [ONE, TWO]) == frozenset()
+    assert processes.held(system).of(path, THERE) == frozenset()
 
 
 def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> None:
@@ -192,9 +193,9 @@ def test_below_another_root_an_open_file_holds_a_generation(layout: Layout) -> N
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert processes.held(layout).of(PATH, [ONE, TWO]) == frozenset({ONE})
+        assert processes.held(layout).of(PATH, THERE) == frozenset({ONE})
         process.communicate(b"\n")
-    assert processes.held(layout).of(PATH, [ONE, TWO]) == frozenset()
+    assert processes.held(layout).of(PATH, THERE) == frozenset()
 
 
 @pytest.mark.parametrize("file", ["cmdline", "maps"])
@@ -207,7 +208,7 @@ def test_a_process_that_does_not_let_itself_be_looked_at_holds_nobody_up(
     os.mkfifo(stalled / file)
     monkeypatch.setattr(processes, "_PROC", str(tmp_path / "proc"))
     monkeypatch.setattr(processes, "_PATIENCE", 0.2)
-    assert processes.held(Layout()).of(PATH, [ONE, TWO]) == frozenset({ONE, TWO})
+    assert processes.held(Layout()).of(PATH, THERE) == frozenset({ONE, TWO})
 
 
 def test_a_child_that_cannot_look_is_no_answer(
@@ -215,7 +216,7 @@ def test_a_child_that_cannot_look_is_no_answer(
 ) -> None:
     monkeypatch.setattr(processes, "_held", lambda *_: os._exit(1))
     with pytest.raises(OSError, match="ended too soon"):
-        processes.held(layout).of(PATH, [ONE, TWO])
+        processes.held(layout).of(PATH, THERE)
 
 
 def test_a_link_that_a_package_ships_leads_to_its_generation(layout: Layout) -> None:

@@ -4,13 +4,14 @@ A frame is its kind, the length of its payload, and the payload:
 
 - ``META``, first: a JSON object of the wheel's own claims about itself;
 - ``FILE``: one file, its header and the first bytes; ``MORE``: the bytes after those;
+- ``BEARS``: a JSON list, the top directories that a link can stand for (``reach``);
 - ``PROBLEM``: a JSON pair, what is wrong and where; the wheel is refused;
 - ``END``, last: nothing was left out. A stream without it is a child that died.
 """
 
 import struct
 
-META, FILE, MORE, PROBLEM, END = b"M", b"F", b"D", b"P", b"E"
+META, FILE, MORE, BEARS, PROBLEM, END = b"M", b"F", b"D", b"B", b"P", b"E"
 
 FRAME = struct.Struct("<cI")
 #: scheme, flags, size of the whole file, length of the name, length of the expected digest.

@@ -13,6 +13,7 @@ from rpm_venv.confined import names, protocol
 from rpm_venv.confined.archive import Archive
 from rpm_venv.confined.contents import Contents, Place
 from rpm_venv.confined.members import Member, Refused
+from rpm_venv.confined.reach import Reach
 
 _UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: valid for ever, never compared to the source
 _FLUSH = 1 << 18
@@ -76,6 +77,7 @@ class Sender:
         self._output = output
         self._tag = tag
         self._page = page
+        self._reach = Reach(())
 
     def send(self, wheel: int) -> None:
         """All there is to say about the wheel behind a descriptor, the end frame last."""
@@ -85,13 +87,21 @@ class Sender:
             problems = contents.problems
             if not problems:
                 self._output.frame(protocol.META, contents.meta)
+                places = contents.places.values()
+                self._reach = Reach([at.path for at in places if at.scheme == protocol.SITE])
                 problems = list(self._files(contents))
+                self._bears()
         except Refused as refused:
             problems = [refused]
         for problem in problems[: protocol.MAX_PROBLEMS]:
             self._output.problem(problem)
         self._output.frame(protocol.END)
         self._output.flush()
+
+    def _bears(self) -> None:
+        encoded = json.dumps(self._reach.bearing()).encode()
+        if len(encoded) <= protocol.MAX_PAYLOAD:  # else they are not links, which works as well
+            self._output.frame(protocol.BEARS, encoded)
 
     def _files(self, contents: Contents) -> Iterator[Refused]:
         for member in contents.archive.members:
@@ -118,11 +128,24 @@ class Sender:
             data = contents.archive.whole(member)
             self._output.file(place, flags, member.size, digest, data)
             if is_source:
+                self._reach.source(place.path, data)
                 self._byte_code(data, place.path)
+            else:
+                self._look(place, data)
         else:
             self._output.file(place, flags, member.size, digest, b"")
+            begun = False
             for data in contents.archive.chunks(member):
+                self._look(place, data, begun=begun)
+                begun = True
                 self._output.more(data)
+
+    def _look(self, place: Place, data: bytes, *, begun: bool = False) -> None:
+        if place.scheme != protocol.SITE:
+            return
+        if not begun:
+            self._reach.begin(place.path, data)
+        self._reach.chunk(place.path, data)
 
     def _byte_code(self, source: bytes, path: str) -> None:
         parent, slash, name = path.rpartition("/")

@@ -170,11 +170,15 @@ class _Shelf:
             return stored[0][1]
         return self._reason(entry, wrong)
 
+    def _has(self, name: str) -> bool:
+        """Whether the store has an object whole: a damaged one waits there to be made anew."""
+        return name in self._stored and store.has(self._layout, name)
+
     def _found(self, entry: Entry, candidate: _Candidate, digest: str) -> Found:
         filename = candidate.path.name
         distribution = Distribution(entry.name, str(entry.version), filename, digest)
         name = store.object_id(digest, self._interpreter)
-        if name in self._stored:
+        if self._has(name):
             return Found(distribution)
         if name in self._offers.usable:
             return Found(distribution, packaged=self._offers.usable[name].packaged)
@@ -186,7 +190,7 @@ class _Shelf:
         for digest in entry.hashes:
             name = store.object_id(digest, self._interpreter)
             packaged = None
-            if name in self._stored:
+            if self._has(name):
                 stored = _described(self._layout, name)
             elif name in self._offers.usable:
                 offer = self._offers.usable[name]

@@ -201,6 +201,32 @@ def retire(path: Path, into: Path, description: str) -> Path:
     return into / f"drop-{path.name}"
 
 
+def replace_directory(made: Path, place: Path, description: str) -> Path:
+    """Rename a finished directory to ``place``, over another one; where that one is then.
+
+    It is ``made``, and all in one step, where the filesystem can exchange two directories. An
+    overlay cannot for one of its lower layer: then there is nothing at ``place`` between two steps.
+    ``fsync_dir`` of the parent makes it durable.
+    """
+    try:
+        os.rename(made, place)
+    except OSError:
+        if not place.is_dir():
+            raise
+    else:
+        return made
+    try:
+        exchange(str(made), str(place))
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS):
+            raise
+        damaged = retire(place, made.parent, description)
+        remove_tree(place)
+        os.rename(made, place)
+        return damaged if damaged != place else made
+    return made
+
+
 def remove_empty(path: Path) -> None:
     """Remove a directory if it is empty, durably; one that is not, or not there, is no error."""
     try:

@@ -1,15 +1,17 @@
 """Assembling a generation: a lawful virtual environment (PEP 405) out of the store's objects.
 
-The files of the objects are hardlinked, a directory at a time; what belongs to the environment
-itself is written. Nothing in it depends on anything but the declaration, the objects and the
+A directory that one object has for itself, and that bears it, is a link to the object's; the other
+files of the objects are hardlinked, a directory at a time; what belongs to the environment itself
+is written. Nothing in it depends on anything but the declaration, the objects and the
 interpreter. An edge: writes below the directory it is given.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
@@ -18,9 +20,9 @@ from rpm_venv.paths import Layout
 from rpm_venv.system import files, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
-from rpm_venv.trees import manifest, merge
+from rpm_venv.trees import generations, manifest, merge
 from rpm_venv.trees.contents import Contents, Written, contents
-from rpm_venv.trees.generation import Generation
+from rpm_venv.trees.generation import LINKS, Generation
 from rpm_venv.trees.generations import ABOUT
 from rpm_venv.trees.manifest import Manifest
 from rpm_venv.wheels import store
@@ -50,8 +52,11 @@ def complete(
 
     As ``assemble``; what had to be decided between wheels is returned.
     """
-    objects = [store.read(layout, name) for name in generation.objects]
-    assembled = assemble(layout, declaration, generation.name, objects, interpreter, into)
+    read = [store.described(layout, name) for name in generation.objects]
+    objects = [stored for stored, _ in read]
+    is_linked = generation.layout == LINKS and _store_is_near(layout, declaration.path)
+    digests = {stored.id: digest for stored, digest in read} if is_linked else {}
+    assembled = assemble(layout, declaration, generation.name, objects, interpreter, into, digests)
     about = into / ABOUT
     about.mkdir(mode=0o755, exist_ok=True)
     about.chmod(0o755)
@@ -70,10 +75,12 @@ def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what,
     objects: Sequence[StoredObject],
     interpreter: Interpreter,
     into: Path,
+    described: Mapping[str, str] = MappingProxyType({}),
 ) -> Assembly:
     """Make the tree of a generation in ``into``, an empty directory, for its target path.
 
-    The objects are in the store. ``VenvError`` with every problem where the wheels do not fit
+    The objects are in the store; ``described`` has the sha256 of the descriptions of those whose
+    directories may be links. ``VenvError`` with every problem where the wheels do not fit
     together; then nothing was written. What is in ``into`` is not durable yet.
     """
     merged = merge.merge(objects, interpreter)
@@ -84,9 +91,22 @@ def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what,
             problems=merged.problems,
         )
     target = layout.generation_target(declaration.path, generation)
-    everything = contents(layout, declaration, target, merged, interpreter)
+    everything = contents(layout, declaration, target, merged, interpreter, described)
     _make(layout, into, everything)
     return Assembly(_manifest(everything), tuple(merged.notes))
+
+
+def _store_is_near(layout: Layout, path: str) -> bool:
+    """Whether a relative link leads from an environment's generations to the store.
+
+    It does not where an administrator has put ``envs``, or an environment in it, elsewhere.
+    """
+    home = generations.directory(layout, path, "0").parent
+    above = home / "../.." if home.exists() else layout.envs / ".."
+    try:
+        return os.path.samefile(above / "store", layout.store)
+    except OSError:
+        return False
 
 
 def _make(layout: Layout, into: Path, everything: Contents) -> None:
@@ -103,7 +123,8 @@ def _make(layout: Layout, into: Path, everything: Contents) -> None:
                 linker.fill(top, directory or ".", entries)
         for path, file in everything.written.items():
             _write(top, path, file)
-        for path, target in everything.links.items():
+        trees = {path: tree.target(path) for path, tree in everything.trees.items()}
+        for path, target in {**everything.links, **trees}.items():
             os.symlink(target, path, dir_fd=top)
             os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
         for directory in (*everything.directories, "."):
@@ -201,4 +222,5 @@ def _manifest(everything: Contents) -> Manifest:
         for path, file in everything.written.items()
     ]
     paths += [entry(path, "link", digest=target) for path, target in everything.links.items()]
+    paths += [entry(path, "tree", digest=str(tree)) for path, tree in everything.trees.items()]
     return Manifest.of(paths)

@@ -17,6 +17,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, launchers, merge, startup
+from rpm_venv.trees.manifest import Tree
 from rpm_venv.trees.merge import Claim, Item, Launcher, Merged
 from rpm_venv.wheels.store import StoredFile, StoredObject
 
@@ -37,25 +38,71 @@ class Written:
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything below a generation, by path relative to it; ``directories`` are parents first."""
+    """Everything below a generation, by path relative to it; ``directories`` are parents first.
+
+    What is below a path of ``trees`` is in none of the others.
+    """
 
     directories: Sequence[str]
     linked: Mapping[str, Claim]
     written: Mapping[str, Written]
     links: Mapping[str, str]
+    trees: Mapping[str, Tree]
 
 
-def contents(
-    layout: Layout, declaration: Declaration, target: str, merged: Merged, interpreter: Interpreter
+def contents(  # noqa: PLR0917  the stages' one order, as in assemble
+    layout: Layout,
+    declaration: Declaration,
+    target: str,
+    merged: Merged,
+    interpreter: Interpreter,
+    described: Mapping[str, str],
 ) -> Contents:
-    """The contents of a generation whose target path is ``target``."""
+    """The contents of a generation whose target path is ``target``.
+
+    ``described`` has the sha256 of their descriptions for objects whose directories may be links.
+    """
     written = _environment(declaration, target, interpreter, merged)
     written.update(_commands(layout, merged, f"{target}/bin/python"))
     written.update(_records(layout, merged, written, interpreter))
-    linked = {path: claim for path, claim in merged.claims.items() if path not in written}
+    trees = _trees(merged, written, interpreter, described)
+    site = merge.site_packages(interpreter)
+    linked = {
+        path: claim
+        for path, claim in merged.claims.items()
+        if path not in written and f"{site}/{_top(path, site)}" not in trees
+    }
     links = _links(interpreter)
-    directories = _directories([*linked, *written, *links], interpreter)
-    return Contents(directories, linked, written, links)
+    directories = _directories([*linked, *written, *links, *trees], interpreter)
+    return Contents(directories, linked, written, links, trees)
+
+
+def _trees(
+    merged: Merged, written: Iterable[str], interpreter: Interpreter, described: Mapping[str, str]
+) -> dict[str, Tree]:
+    """The directories that one object has for itself, with all that it has there, by path."""
+    site = merge.site_packages(interpreter)
+    owners: dict[str, StoredObject] = {}
+    shared = {_top(path, site) for path in written}
+    for path, (owner, item) in merged.claims.items():
+        top = _top(path, site)
+        if owners.setdefault(top, owner) is not owner or getattr(item, "scheme", "") != "site":
+            shared.add(top)
+    for lost in merged.lost.values():
+        shared.update(path.partition("/")[0] for path in lost)
+    return {
+        f"{site}/{top}": Tree(owner.id, f"site/{top}", described[owner.id])
+        for top, owner in owners.items()
+        if top and top not in shared and top in owner.bears and owner.id in described
+    }
+
+
+def _top(path: str, site: str) -> str:
+    """The directory of site-packages that a path is below; "" where it is in none."""
+    if not path.startswith(f"{site}/"):
+        return ""
+    top, slash, _ = path[len(site) + 1 :].partition("/")
+    return top if slash else ""
 
 
 def _environment(

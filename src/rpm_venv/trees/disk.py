@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.trees import generations
+from rpm_venv.trees.generation import FILES
 
 _BLOCK = 512  # bytes; what st_blocks counts, on every filesystem
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -27,28 +28,52 @@ class Use:
     shared: int
 
 
-def use(layout: Layout, path: str) -> Use:
-    """The room that the environment at ``path`` takes.
+class Disk:
+    """What the environments of a system take, told apart by who else refers to the same objects."""
 
-    A file is its own when it has no more names than those below its generations and one in the
-    store, which goes with the last generation that refers to it.
-    """
-    names: Counter[tuple[int, int]] = Counter()
-    known: dict[tuple[int, int], os.stat_result] = {}
-    for generation in generations.names(layout, path):
-        top = os.fspath(generations.directory(layout, path, generation))
-        for status in _below(top):
-            inode = (status.st_dev, status.st_ino)
-            names[inode] += 1
-            known[inode] = status
-    own = shared = 0
-    for inode, status in known.items():
-        is_file = stat.S_ISREG(status.st_mode)
-        if is_file and status.st_nlink > names[inode] + 1:
-            shared += status.st_blocks * _BLOCK
-        else:
-            own += status.st_blocks * _BLOCK
-    return Use(own, shared)
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._objects = {path: self._referred(path) for path in generations.environments(layout)}
+        self._users = Counter(name for names in self._objects.values() for name in names)
+
+    def _referred(self, path: str) -> frozenset[str]:
+        names: set[str] = set()
+        for name in generations.names(self._layout, path):
+            described = generations.read(self._layout, path, name)
+            if described is not None and described.layout != FILES:
+                names.update(described.objects)
+        return frozenset(names)
+
+    def use(self, path: str) -> Use:
+        """The room that the environment at ``path`` takes, with the objects that it refers to.
+
+        An object is its own when no other environment refers to it: it goes with the last
+        generation that does. A file is when it has no more names than those.
+        """
+        names: Counter[tuple[int, int]] = Counter()
+        known: dict[tuple[int, int], os.stat_result] = {}
+        others: set[tuple[int, int]] = set()
+
+        def count(top: os.PathLike[str], *, shared: bool = False) -> None:
+            for status in _below(os.fspath(top)):
+                inode = (status.st_dev, status.st_ino)
+                names[inode] += 1
+                known[inode] = status
+                if shared:
+                    others.add(inode)
+
+        for generation in generations.names(self._layout, path):
+            count(generations.directory(self._layout, path, generation))
+        for object_id in self._objects.get(path, ()):
+            count(self._layout.object(object_id), shared=self._users[object_id] > 1)
+        own = shared = 0
+        for inode, status in known.items():
+            is_file = stat.S_ISREG(status.st_mode)
+            if inode in others or (is_file and status.st_nlink > names[inode]):
+                shared += status.st_blocks * _BLOCK
+            else:
+                own += status.st_blocks * _BLOCK
+        return Use(own, shared)
 
 
 def _below(directory: str) -> Iterator[os.stat_result]:

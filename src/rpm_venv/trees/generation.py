@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FORMAT = 1
+FORMAT = 2
+_BEFORE = 1  # the format without a layout
+LINKS, FILES = "links", "files"
 NAME_DIGITS = 20
 _SHAPE = {
     "format": int,
@@ -41,7 +43,9 @@ class Generation:
     """What a generation says of itself, in ``.rpm-venv/generation.json``; nothing that varies.
 
     ``python`` is the interpreter's target path, ``tag`` its cache tag. ``objects`` are those it was
-    assembled from, ``notes`` what the assembly had to decide (two wheels with one file).
+    assembled from, ``notes`` what the assembly had to decide (two wheels with one file). ``layout``
+    is ``links`` where directories of objects may be links into the store, ``files`` where it stands
+    alone; it is empty in a description from before there were links.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Generation:
     system_site: bool
     distributions: tuple[Distribution, ...]
     notes: tuple[str, ...] = ()
+    layout: str = LINKS
 
     @classmethod
     def decided(
@@ -68,6 +73,7 @@ class Generation:
             tag=interpreter.tag,
             system_site=declaration.system_site,
             distributions=chosen,
+            layout=_layout(declaration),
         )
 
     @property
@@ -78,10 +84,14 @@ class Generation:
     def decided_name(self) -> str:
         """The name that all the rest leads to; another than ``name`` where it was changed."""
         sha256s = (wheel.sha256 for wheel in self.distributions)
-        return _digest(self.path, self.python, self.tag, self.system_site, sha256s)
+        return _digest(
+            self.path, self.python, self.tag, self.system_site, sha256s, layout=self.layout
+        )
 
     def dumps(self) -> bytes:
-        data: dict[str, Any] = dict(self.__dict__, format=FORMAT)
+        data: dict[str, Any] = dict(self.__dict__, format=FORMAT if self.layout else _BEFORE)
+        if not self.layout:
+            del data["layout"]
         data["distributions"] = [wheel.__dict__ for wheel in self.distributions]
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
@@ -89,11 +99,15 @@ class Generation:
     def loads(cls, text: bytes) -> Generation:
         """What ``dumps`` wrote; ``ValueError`` when it is not such a description."""
         data = shapes.checked(shapes.loads(text), _SHAPE)
-        if data.pop("format") != FORMAT:
+        written = data.pop("format")
+        if written not in (_BEFORE, FORMAT):
             raise ValueError("a generation of another format")
+        layout = data.pop("layout", "")
+        if layout not in ((LINKS, FILES) if written == FORMAT else ("",)):
+            raise ValueError(f"a generation of another layout: {layout!a}")
         try:
             wheels = tuple(Distribution(**wheel) for wheel in data.pop("distributions"))
-            return cls(distributions=wheels, notes=tuple(data.pop("notes")), **data)
+            return cls(distributions=wheels, notes=tuple(data.pop("notes")), layout=layout, **data)
         except TypeError as error:  # more than there is
             raise ValueError(f"not the description of a generation: {error}") from None
 
@@ -101,21 +115,30 @@ class Generation:
 def name(declaration: Declaration, interpreter: Interpreter, sha256s: Iterable[str]) -> str:
     """The name of the generation that a choice of wheels leads to: 20 hex digits.
 
-    It depends on the format, the wheels, the Python, the options that change the tree, and the
-    path, and on nothing else; not on byte code.
+    It depends on the format, the wheels, the Python, the options that change the tree, the layout
+    and the path, and on nothing else; not on byte code.
     """
     python = (interpreter.path, interpreter.tag)
-    return _digest(declaration.path, *python, declaration.system_site, sha256s)
+    layout = _layout(declaration)
+    return _digest(declaration.path, *python, declaration.system_site, sha256s, layout=layout)
 
 
-def _digest(path: str, python: str, tag: str, system_site: bool, sha256s: Iterable[str]) -> str:
-    decides = {
-        "format": FORMAT,
+def _layout(declaration: Declaration) -> str:
+    return FILES if declaration.is_whole else LINKS
+
+
+def _digest(
+    path: str, python: str, tag: str, system_site: bool, sha256s: Iterable[str], *, layout: str
+) -> str:
+    decides: dict[str, Any] = {
+        "format": FORMAT if layout else _BEFORE,
         "wheels": sorted(sha256s),
         "python": [python, tag],
         "system_site": system_site,
         "path": path,
     }
+    if layout:
+        decides["layout"] = layout
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_DIGITS]
 

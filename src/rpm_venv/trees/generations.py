@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import HOME, Layout, environment_named, escape
 from rpm_venv.system import files, reading, trust
-from rpm_venv.trees.generation import Generation, Live, is_name
+from rpm_venv.trees.generation import LINKS, Generation, Live, is_name
 from rpm_venv.trees.manifest import SEAL_SIZE, Manifest, ends, sealed
+from rpm_venv.wheels import store
 
 #: The directory of a generation that describes it; not part of its manifest.
 ABOUT = ".rpm-venv"
@@ -67,26 +68,43 @@ def manifest_in(tree: Path, path: str, generation: str) -> Manifest:
 
 
 def whole(layout: Layout, path: str, generation: str) -> bool:
-    """Whether a generation is there with a sound manifest. Its files are for ``verify``."""
+    """Whether a generation is there with a sound manifest, and the objects it may have links to.
+
+    Its files are for ``verify``.
+    """
     try:
         file = directory(layout, path, generation) / ABOUT / "manifest"
         data = reading.content(file, follow=False)
     except OSError:
         return False
-    return sealed(data) and read(layout, path, generation) is not None
+    if not sealed(data):
+        return False
+    needed = _needed(layout, path, generation)
+    return needed is not None and all(store.has(layout, name) for name in needed)
 
 
 def finished(layout: Layout, path: str, generation: str) -> bool:
     """Whether a generation is there with a manifest that has its end; ``whole`` reads all of it.
 
-    It takes no longer for a large one: that is what a call with nothing to do looks at.
+    It takes hardly longer for a large one: that is what a call with nothing to do looks at.
     """
     try:
         file = directory(layout, path, generation) / ABOUT / "manifest"
         end = reading.end(file, SEAL_SIZE)
     except OSError:
         return False
-    return ends(end) and read(layout, path, generation) is not None
+    if not ends(end):
+        return False
+    needed = _needed(layout, path, generation)
+    return needed is not None and store.lists_all(layout, needed)
+
+
+def _needed(layout: Layout, path: str, generation: str) -> Sequence[str] | None:
+    """The objects that a generation may have links to; None where it does not describe itself."""
+    described = read(layout, path, generation)
+    if described is None:
+        return None
+    return described.objects if described.layout == LINKS else ()
 
 
 def live(layout: Layout, path: str) -> Live:

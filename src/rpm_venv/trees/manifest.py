@@ -9,17 +9,22 @@ from collections.abc import Iterable, Iterator
 from rpm_venv import shapes
 from rpm_venv.frozen import dataclass
 
-FORMAT = 1
+FORMAT = 2
+_FORMATS = (1, FORMAT)  # the first has no kind "tree"
 _ROW = (str, str, int, int, str)
 #: One encoder for all lines: ``json.dumps`` makes one for each.
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_ABOVE_GENERATION = 3  # directories from a generation to the one that the store is in
 
 
 @dataclass(frozen=True)
 class Path:
-    """One path of a generation, relative to it: ``kind`` is ``file``, ``dir`` or ``link``.
+    """One path of a generation, relative to it.
 
-    ``mode`` holds the permission bits. ``digest`` is a file's sha256 in hex or a link's target.
+    ``kind`` is ``file``, ``dir``, ``link`` or ``tree``.
+    ``mode`` holds the permission bits. ``digest`` is a file's sha256 in hex or a link's target. A
+    tree is a directory of an object with all below it, and a link in the generation: ``digest`` is
+    the text of a ``Tree``.
     """
 
     path: str
@@ -27,6 +32,38 @@ class Path:
     mode: int = 0
     size: int = 0
     digest: str = ""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A directory of an object of the store, by the sha256 of the object's description.
+
+    The description has mode, size and sha256 of each file in it.
+    """
+
+    object_id: str
+    inside: str
+    description: str
+
+    def __str__(self) -> str:
+        return f"{self.description}:{self.object_id}/{self.inside}"
+
+    @classmethod
+    def parse(cls, text: str) -> Tree:
+        """The tree whose text this is; ``ValueError`` where it is none, or leads elsewhere."""
+        description, _, place = text.partition(":")
+        object_id, _, inside = place.partition("/")
+        if {object_id, *inside.split("/")} & {"", ".", ".."}:
+            raise ValueError(f"not a directory of an object: {text!a}")
+        return cls(object_id, inside, description)
+
+    def target(self, path: str) -> str:
+        """Where the link to it at ``path``, relative to a generation, leads.
+
+        It is relative, so that it means the same below another root.
+        """
+        above = path.count("/") + _ABOVE_GENERATION
+        return f"{'../' * above}store/{self.object_id}/{self.inside}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +98,11 @@ class Manifest:
         """The manifest that ``dumps`` wrote; ``ValueError`` when it is not one, whole."""
         rows = shapes.loads(b"[%s]" % b",".join(_body(data).splitlines()[1:]))
         shapes.rows(rows, _ROW)
-        return cls(tuple(Path(*row) for row in rows))
+        paths = tuple(Path(*row) for row in rows)
+        for path in paths:
+            if path.kind == "tree":
+                Tree.parse(path.digest)
+        return cls(paths)
 
 
 #: The last line of a manifest, which every whole one has.
@@ -92,7 +133,7 @@ def _body(data: bytes) -> bytes:
     end = data.rfind(b"\n", 0, len(data) - 1) + 1
     body, seal = data[:end], data[end:]
     header = body[: body.find(b"\n") + 1]
-    if shapes.loads(header or b"null") != {"format": FORMAT}:
+    if shapes.loads(header or b"null") not in [{"format": number} for number in _FORMATS]:
         raise ValueError(f"a manifest of another format: {header[:80]!r}")
     if shapes.loads(seal) != {"sha256": hashlib.sha256(body).hexdigest()}:
         raise ValueError("the manifest does not have its own digest")
@@ -113,6 +154,10 @@ class Finding:
 
 def compare(expected: Path, found: Path) -> Iterator[Finding]:
     """How one path on disk differs from its entry. Its owner is not the manifest's to know."""
+    if expected.kind == "tree":
+        expected = Path(
+            expected.path, "link", digest=Tree.parse(expected.digest).target(expected.path)
+        )
     if expected.kind != found.kind:
         yield Finding("type", expected.path)
         return

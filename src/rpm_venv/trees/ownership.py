@@ -13,6 +13,7 @@ from rpm_venv.frozen import dataclass
 from rpm_venv.paths import HOME, SHARE, Layout, extended_by, unescape
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Distribution, Generation, is_name
+from rpm_venv.trees.manifest import Tree
 from rpm_venv.wheels import store
 
 _MAX_LINKS = 40
@@ -89,13 +90,27 @@ def _below(kind: str, parts: tuple[str, ...]) -> Place | None:
 
 
 def _leads_away(layout: Layout, place: Place) -> bool:
-    """Whether a directory on the way is a link (``lib64`` is), and so not the file's own name."""
+    """Whether a directory on the way is a link (``lib64`` is), and so not the file's own name.
+
+    A link to a directory of an object stands for the generation's own directory.
+    """
     if place.kind != "generation":
         return False
     top = generations.directory(layout, place.path, place.generation)
-    return any(
-        (top / above).is_symlink() for above in list(PurePosixPath(place.inside).parents)[:-1]
-    )
+    above = list(PurePosixPath(place.inside).parents)[:-1]
+    return any(_is_link(top / each, str(each)) for each in above)
+
+
+def _is_link(real: Path, inside: str) -> bool:
+    try:
+        target = os.readlink(real)
+    except OSError:
+        return False
+    _, _, place = target.partition("/store/")
+    try:
+        return target != Tree.parse(f":{place}").target(inside)
+    except ValueError:
+        return True
 
 
 def _one_link(layout: Layout, file: str) -> str | None:

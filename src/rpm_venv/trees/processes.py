@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from rpm_venv.frozen import dataclass
@@ -20,20 +21,34 @@ from rpm_venv.trees.generation import NAME_DIGITS, is_name
 
 _PATIENCE = 10.0  # seconds, for all processes; a thousand take a tenth of one
 _PROC = "/proc"
-_LONGEST = 512  # bytes of ID/GENERATION, where ID is one name
+_OBJECT = re.compile(r"[0-9a-f]{64}-[A-Za-z0-9_.-]+")
+_MAX_SHOWN = 512  # bytes of a path below envs/ or store/ that tell where it is
 
 
 @dataclass(frozen=True)
 class Held:
-    """The generations that running processes hold, as ID/GENERATION; None: perhaps all."""
+    """What running processes hold: generations as ID/GENERATION; None for perhaps all.
+
+    ``mapped`` are the objects that a process has files of, for each that shows no generation.
+    """
 
     names: frozenset[str] | None
+    mapped: frozenset[frozenset[str]] = frozenset()
 
-    def of(self, path: str, there: Sequence[str]) -> frozenset[str]:
-        """Those of an environment; all that are ``there`` where nothing is known: they stay."""
+    def of(self, path: str, there: Mapping[str, Collection[str]]) -> frozenset[str]:
+        """Those of an environment; all that are ``there`` where nothing is known: they stay.
+
+        With each are the objects that it may have links to. A process that shows no generation is
+        in each that has all objects that it has mapped.
+        """
         if self.names is None:
             return frozenset(there)
-        return frozenset(name for name in there if f"{escape(path)}/{name}" in self.names)
+        shown = {name for name in there if f"{escape(path)}/{name}" in self.names}
+        return frozenset(shown).union(
+            name
+            for name, has in there.items()
+            if any(objects <= set(has) for objects in self.mapped)
+        )
 
 
 def held(layout: Layout) -> Held:
@@ -56,7 +71,11 @@ def held(layout: Layout) -> Held:
         # One that waits for a process inside the kernel is not to be killed: it is not waited for.
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0 if answer is not None else os.WNOHANG)
-    return Held(None if answer is None else frozenset(answer.split()))
+    if answer is None:
+        return Held(None)
+    lines = answer.splitlines()
+    names = frozenset(line for line in lines if "/" in line)
+    return Held(names, frozenset(frozenset(line.split()) for line in lines if "/" not in line))
 
 
 def _tell(writing: int, layout: Layout) -> None:
@@ -83,32 +102,53 @@ def _answer(reading: int, end: float) -> str | None:
 
 
 def _held(layout: Layout) -> set[str]:
-    target = f"{HOME}/envs/"
-    real = f"{layout.real(target)}/"
+    """Lines of what is held: ID/GENERATION, or objects with blanks between them."""
+    target, real = f"{HOME}/envs/", f"{layout.envs}/"
     found: set[str] = set()
     try:
         processes = [entry for entry in os.listdir(_PROC) if entry.isdigit()]
     except OSError:
         return found
     for process in processes:
-        for prefix, text in _traces(process, layout, target, real):
-            for part in text.split(prefix.encode())[1:]:
-                environment, _, rest = part[:_LONGEST].partition(b"/")
-                name = rest[:NAME_DIGITS].decode("ascii", "replace")
-                if is_name(name) and environment_named(environment.decode("ascii", "replace")):
-                    found.add(f"{environment.decode()}/{name}")
+        shown: set[str] = set()
+        objects: set[str] = set()
+        for is_target, text in _traces(process, layout):
+            shown.update(_generations(text, target if is_target else real))
+            objects.update(() if is_target else _objects(text, f"{layout.store}/"))
+        found |= shown
+        if objects and not shown:
+            found.add(" ".join(sorted(objects)))
     return found
 
 
-def _traces(process: str, layout: Layout, target: str, real: str) -> Iterable[tuple[str, bytes]]:
-    """Where a process shows the files it runs, and how they begin: arguments, mappings, files."""
+def _generations(text: bytes, envs: str) -> Iterator[str]:
+    """The generations that a text has paths of, each as ``ID/NAME``."""
+    for after in text.split(envs.encode())[1:]:
+        environment, _, rest = after[:_MAX_SHOWN].decode("ascii", "replace").partition("/")
+        if is_name(rest[:NAME_DIGITS]) and environment_named(environment):
+            yield f"{environment}/{rest[:NAME_DIGITS]}"
+
+
+def _objects(text: bytes, store: str) -> Iterator[str]:
+    """The objects that a text has paths of."""
+    for after in text.split(store.encode())[1:]:
+        name = after[:_MAX_SHOWN].decode("ascii", "replace").partition("/")[0]
+        if _OBJECT.fullmatch(name):
+            yield name
+
+
+def _traces(process: str, layout: Layout) -> Iterator[tuple[bool, bytes]]:
+    """Where a process shows the files it runs: arguments, mappings, files.
+
+    With whether the paths there are target paths.
+    """
     place = f"{_PROC}/{process}"
     with contextlib.suppress(OSError):
         if layout.root == Path("/") or os.readlink(f"{place}/root") == str(layout.root):
-            yield target, Path(place, "cmdline").read_bytes()
+            yield True, Path(place, "cmdline").read_bytes()
     with contextlib.suppress(OSError):
-        yield real, Path(place, "maps").read_bytes()
+        yield False, Path(place, "maps").read_bytes()
     with contextlib.suppress(OSError):
         for descriptor in os.listdir(f"{place}/fd"):
             with contextlib.suppress(OSError):
-                yield real, os.readlink(f"{place}/fd/{descriptor}").encode()
+                yield False, os.readlink(f"{place}/fd/{descriptor}").encode()

@@ -9,7 +9,7 @@ from rpm_venv.environment import INTERRUPTED
 from rpm_venv.errors import ReadOnlyError, VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.paths import environment_path
-from rpm_venv.plan import DropObjects
+from rpm_venv.plan import MendObjects
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared
 from rpm_venv.verbs.install import install
@@ -31,7 +31,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     for within, path in replace(context, tidies=False).each("repairing", paths):
         try:
             with apply.exclusive(layout, tidies=path == paths[0]):
-                repaired[path] = _repair(within, path)
+                repaired[path], said = _repair(within, path)
+                talk.extend(line if path in line else f"{path}: {line}" for line in said)
         except ReadOnlyError:
             raise  # of all of them
         except (VenvError, OSError) as error:
@@ -47,8 +48,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     )
 
 
-def _repair(context: Context, path: str) -> bool:
-    """Repair one environment; whether anything had to be done."""
+def _repair(context: Context, path: str) -> tuple[bool, tuple[str, ...]]:
+    """Repair one environment; whether anything had to be done, and what there is to say of it."""
     layout = context.layout
     environment = state.read(layout, path)
     # What a package declares now comes before what was asked for when it was last looked at.
@@ -63,13 +64,14 @@ def _repair(context: Context, path: str) -> bool:
     facts = survey.facts(layout, path, thorough=True)
     if declaration.is_whole:
         whole.refuse_unsound(declaration, facts)
-        return False
-    damaged = survey.damaged_objects(layout, path)
-    if damaged:
-        apply.apply(context, (DropObjects(damaged),))
+        return False, ()
+    damaged, added = survey.damaged_objects(layout, path)
+    if damaged or added:
+        apply.apply(context, (MendObjects(damaged, added),))
+        facts = survey.facts(layout, path, thorough=True)
     live = facts.live.generation
     if environment is not None and live and live not in facts.whole:
         # So that one that is killed is told of: the same generation is live after it.
         state.write(layout, environment.failed(INTERRUPTED))
     report = install(context, declaration, facts)
-    return bool(report.data["changed"])
+    return bool(report.data["changed"] or added), report.talk

@@ -13,7 +13,8 @@ from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FOUND, Context, Report
 from rpm_venv.survey import Surroundings
 from rpm_venv.system import declared
-from rpm_venv.trees import generations
+from rpm_venv.trees import differences, generations
+from rpm_venv.trees.differences import Trees
 from rpm_venv.trees.generation import Live
 
 _TRIES = 3  # an upgrade may switch generations while one is read
@@ -54,8 +55,9 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     found: list[Found] = []
     talk: list[str] = []
     around = survey.surroundings(layout, paths)
+    trees = differences.Trees(layout)
     for _, path in context.each("verifying", paths):
-        here = _verify(layout, path, around)
+        here = _verify(layout, path, around, trees)
         found.extend(here)
         if here:
             kinds = {one.kind for one in here}
@@ -87,21 +89,24 @@ def mend(layout: Layout, path: str, kinds: set[str]) -> str:
     return f"move away what stands there, and {repair}" if "replaced" in kinds else repair
 
 
-def _verify(layout: Layout, path: str, around: Surroundings) -> list[Found]:
+def _verify(layout: Layout, path: str, around: Surroundings, trees: Trees) -> list[Found]:
     for _ in range(_TRIES):
         live = generations.live(layout, path)
-        found = list(_findings(layout, path, live, around))
+        found = list(_findings(layout, path, live, around, trees))
         if not found:
             return found
         if generations.live(layout, path) == live:
             break
     with state.still(layout) as alone:  # an install may be between the state and the link
         if alone:
-            found = list(_findings(layout, path, generations.live(layout, path), around))
+            live = generations.live(layout, path)
+            found = list(_findings(layout, path, live, around, differences.Trees(layout)))
     return found
 
 
-def _findings(layout: Layout, path: str, live: Live, around: Surroundings) -> Iterator[Found]:
+def _findings(
+    layout: Layout, path: str, live: Live, around: Surroundings, trees: Trees
+) -> Iterator[Found]:
     try:
         environment = state.known(layout, path)
         word, reason = survey.standing(layout, path, environment, live, around)
@@ -112,7 +117,7 @@ def _findings(layout: Layout, path: str, live: Live, around: Surroundings) -> It
     if live.kind != "ours" or not live.generation:
         return
     try:
-        for finding in survey.differences(layout, path, live.generation):
+        for finding in differences.of(layout, path, live.generation, trees):
             yield Found(finding.kind, f"{path}/{finding.path}")
     except VenvError as error:
         yield Found("manifest", path, error.message)

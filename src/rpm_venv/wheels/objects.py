@@ -88,7 +88,9 @@ class StoredObject:
     """What ``object.json`` says: whose wheel this is and every file of it, in order.
 
     ``dist_info`` is the directory's name below ``site``. Its RECORD there already lists byte code
-    and INSTALLER; ``assemble`` writes another where scripts, data or headers join it.
+    and INSTALLER; ``assemble`` writes another where scripts, data or headers join it. ``bears`` are
+    the directories below ``site`` in whose place a generation can have a link: nothing in them
+    reaches out of them (``confined/reach.py``).
     """
 
     id: str
@@ -98,6 +100,7 @@ class StoredObject:
     dist_info: str
     files: tuple[StoredFile, ...]
     entry_points: tuple[EntryPoint, ...]
+    bears: tuple[str, ...] = ()
 
     def dumps(self) -> bytes:
         """One line for the object, then one a file; the same object gives the same bytes."""
@@ -119,6 +122,7 @@ class StoredObject:
                     [point.kind, point.name, point.module, point.attribute]
                     for point in self.entry_points
                 ],
+                "bears": self.bears,
             }
         )
         for file in self.files:
@@ -137,6 +141,8 @@ class StoredObject:
             raise ValueError(f"an object of another format: {head['format']!r}")
         shapes.rows(files, _FILE)
         shapes.rows(head["entry_points"], _POINT)
+        # An earlier version of this command does not say: each file is linked then.
+        bears = shapes.checked(head.get("bears", []), [str])
         return cls(
             id=head["id"],
             filename=head["filename"],
@@ -145,6 +151,7 @@ class StoredObject:
             dist_info=head["dist_info"],
             files=tuple(StoredFile(*file) for file in files),
             entry_points=tuple(EntryPoint(*point) for point in head["entry_points"]),
+            bears=tuple(bears),
         )
 
 

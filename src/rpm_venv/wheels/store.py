@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
-from rpm_venv.system import files, reading
+from rpm_venv.system import files, reading, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels.objects import EntryPoint, Source, StoredFile, StoredObject, object_id
 
@@ -28,10 +29,14 @@ __all__ = [
     "StoredFile",
     "StoredObject",
     "build",
+    "clear",
+    "described",
+    "distrust",
     "drop",
     "filling",
     "has",
     "ids",
+    "lists_all",
     "loads",
     "object_id",
     "put",
@@ -46,6 +51,14 @@ def has(layout: Layout, object_id: str) -> bool:
     return (layout.object(object_id) / "object.json").is_file()
 
 
+def lists_all(layout: Layout, object_ids: Iterable[str]) -> bool:
+    """Whether all of these objects are in the store, by their names alone: every call asks this."""
+    try:
+        return set(os.listdir(layout.store)).issuperset(object_ids)
+    except FileNotFoundError:
+        return False
+
+
 def ids(layout: Layout) -> tuple[str, ...]:
     """The names of all objects in the store."""
     try:
@@ -57,9 +70,15 @@ def ids(layout: Layout) -> tuple[str, ...]:
 
 def read(layout: Layout, object_id: str) -> StoredObject:
     """The description of an object in the store; ``VenvError`` if it is not there or damaged."""
+    return described(layout, object_id)[0]
+
+
+def described(layout: Layout, object_id: str) -> tuple[StoredObject, str]:
+    """As ``read``, with the sha256 (hex) of the description."""
     try:
         file = layout.object(object_id) / "object.json"
-        stored = loads(reading.content(file, follow=False), object_id)
+        data = reading.content(file, follow=False)
+        stored = loads(data, object_id)
     except FileNotFoundError:
         raise VenvError("the object is not in the store", subject=object_id) from None
     except (OSError, ValueError) as error:
@@ -68,7 +87,7 @@ def read(layout: Layout, object_id: str) -> StoredObject:
             subject=object_id,
             hint="run: rpm-venv repair",
         ) from None
-    return stored
+    return stored, hashlib.sha256(data).hexdigest()
 
 
 def loads(description: bytes, object_id: str) -> StoredObject:
@@ -148,9 +167,28 @@ def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
 
     labels.restore(layout, made, layout.store)
     files.syncfs(made)
-    drop(layout, object_ids)  # what is left of objects that were damaged or half dropped
     for name in object_ids:
-        os.rename(made / name, layout.object(name))
+        # What is there was damaged, or half dropped. Generations may have links to it.
+        files.replace_directory(made / name, layout.object(name), "object.json")
+
+
+def distrust(layout: Layout, object_ids: Collection[str]) -> None:
+    """Have objects made anew by the next ``build`` or ``put``; until then they stay as they are."""
+    for name in object_ids:
+        trust.refuse_outside(layout.object(name), layout.root)
+        with contextlib.suppress(FileNotFoundError):
+            (layout.object(name) / "object.json").unlink()
+
+
+def clear(layout: Layout, added: Iterable[str]) -> None:
+    """Take away what somebody added to objects, paths below the store.
+
+    Not durable yet: what comes back after a power loss is seen, and taken away, as before.
+    """
+    for name in added:
+        place = layout.store / name
+        trust.refuse_outside(place.parent, layout.root)
+        files.remove_tree(place)
 
 
 def drop(layout: Layout, object_ids: Collection[str]) -> None:

@@ -30,6 +30,13 @@ class Meta:
     claims: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Bears:
+    """The top directories below site-packages that a link can stand for."""
+
+    directories: tuple[str, ...]
+
+
 class File(NamedTuple):
     """One file. ``digest`` is RECORD's claim, empty for byte code and files that have none.
 
@@ -46,7 +53,7 @@ class File(NamedTuple):
     chunks: Iterator[memoryview]
 
 
-Event = Union[Meta, File, Problem]
+Event = Union[Meta, File, Bears, Problem]
 
 
 class Stream:
@@ -79,6 +86,8 @@ class Stream:
                 if self._problems > protocol.MAX_PROBLEMS:
                     raise Broken("more problems than agreed")
                 yield _problem(payload)
+            elif kind == protocol.BEARS:
+                yield Bears(_names(payload))
             else:
                 raise Broken("a frame out of place")
             self._advance()
@@ -150,6 +159,13 @@ def _mapping(payload: memoryview) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise Broken("claims that are no object")
     return value
+
+
+def _names(payload: memoryview) -> tuple[str, ...]:
+    value = _json(payload)
+    if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+        raise Broken("a malformed list of directories")
+    return tuple(value)
 
 
 def _problem(payload: memoryview) -> Problem:

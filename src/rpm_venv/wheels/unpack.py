@@ -12,7 +12,7 @@ from rpm_venv.errors import Problem, WheelError
 from rpm_venv.system.files import Tree, write_all
 from rpm_venv.wheels import wheel
 from rpm_venv.wheels.objects import StoredFile, StoredObject
-from rpm_venv.wheels.stream import Broken, Event, File, Meta
+from rpm_venv.wheels.stream import Bears, Broken, Event, File, Meta
 from rpm_venv.wheels.wheel import Claims, WheelName
 
 #: In dist-info, what may come without a hash: signatures of RECORD, which cannot be listed in it.
@@ -42,6 +42,7 @@ class Unpacking:
         self._claims: Claims | None = None
         self._files: list[StoredFile] = []
         self._sources: set[str] = set()
+        self._bears: tuple[str, ...] = ()
         self._bytes = self._names = 0
         unpacked = min(protocol.MAX_UNPACKED, protocol.MAX_FREE + protocol.MAX_RATIO * packed)
         self._max_bytes = 2 * unpacked  # with byte code
@@ -55,6 +56,8 @@ class Unpacking:
                     self._file(event)
                 elif isinstance(event, Meta):
                     self._meta(event)
+                elif isinstance(event, Bears):
+                    self._bears = event.directories
                 elif len(self.problems) <= protocol.MAX_PROBLEMS:
                     self.problems.append(event)
             if not self.problems:
@@ -168,10 +171,17 @@ class Unpacking:
             dist_info=claims.dist_info,
             files=tuple(files),
             entry_points=claims.entry_points,
+            bears=self._bearing(claims),
         )
         self._tree.write("object.json", 0o644, stored.dumps())
         self._tree.finish()
         return stored
+
+    def _bearing(self, claims: Claims) -> tuple[str, ...]:
+        """What the child said of directories that are there: where it lies, it harms its wheel."""
+        inside = {file.path.partition("/")[0] for file in self._files if "/" in file.path}
+        inside -= {claims.dist_info, "__pycache__"}
+        return tuple(sorted(inside.intersection(self._bears)))
 
     def _own(self, path: str, data: bytes) -> None:
         """Write a file that is ours, not the wheel's."""

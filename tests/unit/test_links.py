@@ -1,0 +1,397 @@
+"""Directories of objects as links: made, verified, mended, counted and told whose they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rpm_venv import cli
+from rpm_venv.paths import Layout
+from rpm_venv.trees import generation, generations, manifest
+from rpm_venv.trees.manifest import Manifest, Tree
+from rpm_venv.trees.manifest import Path as Row
+from tests.host.wheels import Wheel, make_lock, make_wheel
+
+ONE, TWO = "/opt/app1/penv", "/opt/app2/penv"
+PYTHON = os.path.realpath(sys.executable)
+SITE = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+REACHING = "import pathlib\nROOT = pathlib.Path(__file__).resolve().parent.parent\n"
+PLAIN = make_wheel(
+    "plain",
+    files={
+        "plain/__init__.py": "from plain.sub import value\n",
+        "plain/sub/__init__.py": "value = 1\n",
+        "plain/data.txt": "x" * 500_000,
+        "single.py": "",
+    },
+    scripts={"plain": "plain:main"},
+)
+NEXT = make_wheel("plain", "2.0", files={"plain/__init__.py": "value = 2\n"})
+REACH = make_wheel("reach", files={"reach/__init__.py": REACHING})
+SPACES = [make_wheel(f"space-{n}", files={f"space/{n}.py": f"name = {n!r}\n"}) for n in "ab"]
+WHEELS = (PLAIN, REACH, *SPACES)
+
+
+@dataclass
+class System:
+    """A system below a directory, and the command."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.root)
+
+    def ship(self, *wheels: Wheel) -> None:
+        place = self.root / "usr/share/app"
+        (place / "wheels").mkdir(parents=True, exist_ok=True)
+        (place / "lock.txt").write_text(make_lock(wheels))
+        for wheel in wheels:
+            wheel.save(place / "wheels")
+
+    def call(self, *argv: str, code: int = 0) -> str:
+        self.capsys.readouterr()
+        found = cli.main(["--root", str(self.root), *argv])
+        output = "".join(self.capsys.readouterr())
+        assert found == code, output
+        return output
+
+    def install(self, path: str = ONE) -> None:
+        lock = "/usr/share/app/lock.txt"
+        self.call("install", "-r", lock, "-w", "/usr/share/app/wheels", "-o", "-p", PYTHON, path)
+
+    def findings(self, *paths: str) -> list[str]:
+        """What verify finds, as kind and path."""
+        self.capsys.readouterr()
+        code = cli.main(["--root", str(self.root), "--json", "verify", *paths])
+        found = json.loads(self.capsys.readouterr().out)["findings"]
+        assert code == (3 if found else 0)
+        return [f"{one['kind']} {one['path']}" for one in found]
+
+    def told(self, *argv: str) -> dict[str, Any]:
+        self.capsys.readouterr()
+        assert cli.main(["--root", str(self.root), "--json", *argv]) == 0
+        told: dict[str, Any] = json.loads(self.capsys.readouterr().out)
+        return told
+
+    def tree(self, path: str = ONE) -> Path:
+        return self.root / os.readlink(self.root / path[1:])[1:]
+
+    def site(self, path: str = ONE) -> Path:
+        return self.tree(path) / SITE
+
+    def object(self, wheel: Wheel) -> Path:
+        return self.layout.object(f"{wheel.sha256}-{sys.implementation.cache_tag}")
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[Path]:
+    """Where the first test makes the system that all have copies of, with its hardlinks."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory, "root")
+
+
+@pytest.fixture
+def system(tmp_path: Path, template: Path, capsys: pytest.CaptureFixture[str]) -> System:
+    """Two environments of the same wheels, made once for all tests."""
+    if not template.exists():
+        system = System(template, capsys)
+        system.ship(*WHEELS)
+        system.install(ONE)
+        system.install(TWO)
+    subprocess.run(["cp", "-a", f"{template}/.", str(tmp_path)], check=True)
+    return System(tmp_path, capsys)
+
+
+def test_what_is_a_link_and_what_is_not(system: System) -> None:
+    site = system.site()
+    assert (site / "plain").is_symlink()
+    assert os.path.samefile(site / "plain", system.object(PLAIN) / "site/plain")
+    assert not os.readlink(site / "plain").startswith("/")  # another root stays another root
+    for name in ("reach", "space", "plain-1.0.dist-info"):
+        assert not (site / name).is_symlink(), name
+    assert sorted(os.listdir(site / "space")) == ["__pycache__", "a.py", "b.py"]
+    assert os.path.samefile(
+        site / "reach/__init__.py", system.object(REACH) / "site/reach/__init__.py"
+    )
+    rows = generations.manifest(system.layout, ONE, system.tree().name).paths
+    (row,) = [row for row in rows if row.kind == "tree"]
+    assert row.path == f"{SITE}/plain"
+    assert Tree.parse(row.digest).object_id == system.object(PLAIN).name
+    assert system.findings() == []
+
+
+def test_modules_are_those_of_the_generation(system: System) -> None:
+    code = (
+        "import json, plain, plain.sub, reach\n"
+        "from importlib import resources, metadata\n"
+        "listed = [str(file.locate()) for file in metadata.distribution('plain').files]\n"
+        "print(json.dumps([plain.sub.__file__, plain.sub.__spec__.cached,\n"
+        " plain.sub.__loader__.get_code('plain.sub').co_filename, str(reach.ROOT),\n"
+        " resources.files('plain').joinpath('data.txt').read_text()[:1],\n"
+        " all(__import__('os').path.exists(file) for file in listed)]))"
+    )
+    environment = {"PYTHONPATH": str(system.site()), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [PYTHON, "-S", "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    file, cached, compiled, root, text, there = json.loads(done.stdout)
+    assert file == compiled == str(system.site() / "plain/sub/__init__.py")
+    assert cached.startswith(str(system.site() / "plain/sub/__pycache__"))
+    assert root == str(system.site())  # it looks for its neighbours, and finds them
+    assert (text, there) == ("x", True)
+
+
+def _change(system: System) -> str:
+    (system.object(PLAIN) / "site/plain/sub/__init__.py").write_text("value = 7\n")
+    return "content {}/plain/sub/__init__.py"
+
+
+def _mode(system: System) -> str:
+    (system.object(PLAIN) / "site/plain/data.txt").chmod(0o666)
+    return "mode {}/plain/data.txt"
+
+
+def _add(system: System) -> str:
+    (system.object(PLAIN) / "site/plain/sub/more.py").write_text("")
+    return "added {}/plain/sub/more.py"
+
+
+def _take(system: System) -> str:
+    (system.object(PLAIN) / "site/plain/data.txt").unlink()
+    return "missing {}/plain/data.txt"
+
+
+def _directory(system: System) -> str:
+    (system.object(PLAIN) / "site/plain/sub").chmod(0o777)
+    return "mode {}/plain/sub"
+
+
+def _link(system: System) -> str:
+    place = system.object(PLAIN) / "site/plain/data.txt"
+    place.rename(system.root / "data.txt")
+    place.symlink_to(system.root / "data.txt")
+    return "type {}/plain/data.txt"
+
+
+def _description(system: System) -> str:
+    place = system.object(PLAIN) / "object.json"
+    place.write_bytes(place.read_bytes().replace(b"data.txt", b"dada.txt"))
+    return "content {}/plain"
+
+
+def _object(system: System) -> str:
+    shutil.rmtree(system.object(PLAIN))
+    return "missing {}/plain"
+
+
+DAMAGE = [_change, _mode, _add, _take, _directory, _link, _description, _object]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_shows_in_each_environment_and_is_mended_for_all(
+    system: System, damage: Any
+) -> None:
+    finding = damage(system)
+    places = [f"{path}/{SITE}" for path in (ONE, TWO)]
+    assert set(system.findings()) >= {finding.format(place) for place in places}
+    system.call("repair", ONE)
+    assert system.findings() == []
+    text = (system.site(TWO) / "plain/sub/__init__.py").read_text()
+    assert text == "value = 1\n"
+
+
+def test_a_link_that_leads_elsewhere_is_seen_and_mended(system: System) -> None:
+    link = system.site() / "plain"
+    link.unlink()
+    link.symlink_to("/etc")
+    assert system.findings(ONE) == [f"target {ONE}/{SITE}/plain"]
+    system.call("repair", ONE)
+    assert system.findings() == []
+
+
+def test_without_its_wheel_a_damaged_object_stays_until_there_is_one(system: System) -> None:
+    _change(system)
+    wheel = system.root / "usr/share/app/wheels" / PLAIN.filename
+    wheel.unlink()
+    system.call("repair", ONE, code=1)
+    assert (system.site(TWO) / "plain/data.txt").exists()  # nothing is taken away
+    assert system.findings(ONE) == [f"failed {ONE}", f"missing {ONE}/{SITE}/plain"]
+    PLAIN.save(wheel.parent)
+    system.call("repair")
+    assert system.findings() == []
+
+
+def test_an_object_that_is_gone_is_made_again_by_an_install(system: System) -> None:
+    shutil.rmtree(system.object(PLAIN))
+    system.install(TWO)
+    assert system.findings() == []
+
+
+def test_an_object_lives_as_long_as_a_generation_refers_to_it(system: System) -> None:
+    system.ship(NEXT)
+    system.install(ONE)
+    system.call("gc")
+    assert system.findings() == []
+    system.call("remove", TWO)
+    system.call("gc")
+    assert system.object(PLAIN).is_dir()  # the generation that a rollback goes to has it
+    system.call("rollback", ONE)
+    assert system.findings() == []
+    assert (system.site() / "plain/data.txt").exists()
+    system.call("remove", ONE)
+    assert os.listdir(system.layout.store) == []
+    assert os.listdir(system.layout.envs) == []
+
+
+def test_a_generation_that_cannot_be_read_keeps_all_objects(system: System) -> None:
+    (system.tree(TWO) / ".rpm-venv/generation.json").write_text("{}")
+    system.call("remove", ONE)
+    assert system.object(PLAIN).is_dir()
+
+
+def test_whose_a_file_is(system: System) -> None:
+    inside = f"{SITE}/plain/data.txt"
+    for file in (f"{ONE}/{inside}", f"/{system.tree().relative_to(system.root)}/{inside}"):
+        told = system.told("owner", file)
+        assert (told["path"], told["inside"], told["live"]) == (ONE, inside, True)
+        assert told["distribution"]["name"] == "plain"
+        assert told["also_in"] == [f"{TWO} {system.tree(TWO).name}"]
+    stored = f"/{system.object(PLAIN).relative_to(system.root)}/site/plain/data.txt"
+    told = system.told("owner", stored)
+    assert (told["kind"], told["distribution"]["name"]) == ("object", "plain")
+    assert "lib64" not in told["inside"]
+
+
+def test_objects_are_part_of_what_an_environment_takes(system: System) -> None:
+    both = system.told("show", ONE)["disk"]
+    assert both["shared"] > 500_000 > both["own"]
+    system.call("remove", TWO)
+    alone = system.told("show", ONE)["disk"]
+    assert alone["own"] > 500_000
+    assert alone["shared"] == 0
+
+
+def test_a_generation_from_before_there_were_links(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is verified, kept and gone back to as ever, and its successor has links."""
+    system = System(tmp_path, capsys)
+    system.ship(*WHEELS)
+    with monkeypatch.context() as before:  # as the first format was written
+        before.setattr(generation, "_layout", lambda declaration: "")
+        before.setattr(manifest, "FORMAT", 1)
+        system.install()
+    old = system.tree().name
+    about = system.tree() / ".rpm-venv"
+    described = json.loads((about / "generation.json").read_text())
+    assert (described["format"], described.get("layout")) == (1, None)
+    assert (about / "manifest").read_text().startswith('{"format": 1}\n')
+    assert not (system.site() / "plain").is_symlink()
+    assert system.findings() == []
+    system.call("sync")
+    assert system.tree().name == old  # what is there stays
+    (system.site() / "plain/data.txt").write_text("changed")
+    assert system.findings() == [f"content {ONE}/{SITE}/plain/data.txt"]
+    (system.site() / "plain/data.txt").write_text("x" * 500_000)
+    system.install()
+    assert system.tree().name == old
+    system.ship(NEXT)
+    system.install()
+    new = system.tree().name
+    assert (system.site() / "plain").is_symlink()
+    system.call("gc")
+    assert sorted(os.listdir(system.tree().parent)) == sorted([old, new])
+    system.call("rollback", ONE)
+    assert system.tree().name == old
+    assert (system.site() / "plain/sub/__init__.py").read_text() == "value = 1\n"
+    assert system.findings() == []
+    system.call("remove", ONE)
+    assert os.listdir(system.layout.store) == os.listdir(system.layout.envs) == []
+
+
+def test_what_was_added_to_an_object_goes_without_its_wheel(system: System) -> None:
+    """Such as root's ``python -O`` adds: byte code of another kind."""
+    for wheel in WHEELS:
+        (system.root / "usr/share/app/wheels" / wheel.filename).unlink()
+    inside = system.object(PLAIN) / "site/plain"
+    (inside / "__pycache__/__init__.cpython-311.opt-1.pyc").write_bytes(b"x")
+    (inside / "more/deep").mkdir(parents=True)
+    (inside / "more/deep/x").symlink_to("/etc")
+    assert len(system.findings()) == 8
+    assert system.call("repair", ONE) == f"repaired {ONE}\n"
+    assert system.findings() == []
+    assert system.call("repair") == ""
+
+
+def test_nothing_is_written_through_a_link(system: System) -> None:
+    """Another version, a repair of files beside the links, a removal: the object stays the same."""
+    stored = {file: file.read_bytes() for file in system.object(PLAIN).rglob("*") if file.is_file()}
+    (system.site() / "single.py").unlink()
+    (system.site() / "plain").unlink()
+    shutil.copytree(system.object(PLAIN) / "site/plain", system.site() / "plain")
+    assert f"type {ONE}/{SITE}/plain" in system.findings()
+    system.call("repair")
+    system.ship(NEXT)
+    system.install(ONE)
+    system.call("remove", ONE)
+    now = {file: file.read_bytes() for file in system.object(PLAIN).rglob("*") if file.is_file()}
+    assert now == stored
+    assert system.findings() == []
+
+
+def test_where_the_store_is_not_beside_the_environments_files_are_linked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = System(tmp_path / "root", capsys)
+    system.ship(*WHEELS)
+    elsewhere = system.root / "data/envs"
+    elsewhere.mkdir(parents=True)
+    system.layout.home.mkdir(parents=True)
+    system.layout.envs.symlink_to("../../../data/envs")
+    system.install()
+    assert not (system.site() / "plain").is_symlink()
+    assert system.findings() == []
+
+
+def test_links_that_lead_elsewhere_since_the_environments_were_moved(system: System) -> None:
+    elsewhere = system.root / "data/deep/envs"
+    elsewhere.parent.mkdir(parents=True)
+    system.layout.envs.rename(elsewhere)
+    system.layout.envs.symlink_to("../../../data/deep/envs")
+    assert system.findings(ONE) == [f"target {ONE}/{SITE}/plain"]
+    system.call("repair", ONE)
+    assert system.findings(ONE) == []
+    assert (system.site() / "plain/data.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc",
+        "abc:",
+        "abc:x",
+        "abc:../site/x",
+        "abc:x/../../etc",
+        "abc:./site",
+        "abc:x//etc",
+        "abc:x/",
+    ],
+)
+def test_a_tree_that_leads_elsewhere_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="directory of an object"):
+        Tree.parse(text)
+    with pytest.raises(ValueError, match="directory of an object"):  # a hostile root's
+        Manifest.loads(Manifest((Row("lib", "tree", digest=text),)).dumps())
