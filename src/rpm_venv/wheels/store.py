@@ -53,8 +53,9 @@ def has(layout: Layout, object_id: str) -> bool:
 
 def lists_all(layout: Layout, object_ids: Iterable[str]) -> bool:
     """Whether all of these objects are in the store, by their names alone: every call asks this."""
+    needed = set(object_ids)
     try:
-        return set(os.listdir(layout.store)).issuperset(object_ids)
+        return not needed or needed <= set(os.listdir(layout.store))
     except FileNotFoundError:
         return False
 
