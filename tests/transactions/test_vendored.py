@@ -67,6 +67,10 @@ def test_a_vendored_source_package_is_built_without_a_network(build_host: Host) 
     assert vendor(host).code == 0
     assert hashlib.sha256(host.path(ARCHIVE).read_bytes()).digest() == first
 
+    host.write(f"{HERE}/requirements.txt", make_lock([APP, FAST[0]]))
+    refused = vendor(host, "-p", "3.12", "-m", "x86_64", "-m", "aarch64").output
+    assert "there is no wheel of fast 1.0 for Python 3.12 on aarch64; one lock for" in refused
+
     rebuild = ("unshare", "-n", host.tools.rpmbuild, "--rebuild")
     host.run(*rebuild, made.stdout.strip(), env=host.tools.environment)
     listed = host.rpm("-qpl", f"{HOME}/rpmbuild/RPMS/noarch/app1-1-1.noarch.rpm").stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rpm_venv.building import rpmbuild, vendored
 from rpm_venv.building.rpmbuild import SpecFile
-from rpm_venv.errors import LockError, UsageError, VenvError
+from rpm_venv.errors import FetchError, LockError, UsageError, VenvError
 from rpm_venv.fetching import download, shelf
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, own, targets
@@ -24,6 +24,7 @@ from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.verbs import declare, options
 
 _BUILDS_WHEELS = re.compile(r"rpm-venv wheel|pyproject_wheel|pip3? wheel|-m build")
+_LOCK_FOR_ALL = "one lock for several is made by rpm-venv lock with the same -p and -m"
 _NAMED = re.compile(r"(?:/usr/bin/)?python(3\.\d+)")
 
 
@@ -149,14 +150,28 @@ def _files(
             if absent and not args.offline:
                 context.progress(f"fetching {len(absent)} distributions for {who}")
                 place = Path(tempfile.mkdtemp(dir=scratch))
-                download.distributions(absent, interpreter, place, isolated=True)
+                _download(absent, interpreter, place)
                 directories.append(str(place))  # what is for any Python is fetched once
                 at_hand, absent = _look(entries, interpreter, directories)
             if absent:
                 names = ", ".join(map(str, absent))
-                raise VenvError(f"there is no wheel of {names} for {who}", subject=str(one.lock))
+                raise VenvError(
+                    f"there is no wheel of {names} for {who}",
+                    subject=str(one.lock),
+                    hint=_LOCK_FOR_ALL,
+                )
             found.update({file.name: file for file in at_hand})
     return list(found.values())
+
+
+def _download(wanted: Sequence[Entry], interpreter: Interpreter, place: Path) -> None:
+    """Fetch into a directory. Where that fails, the lock may be for other Pythons or machines."""
+    try:
+        download.distributions(wanted, interpreter, place, isolated=True)
+    except FetchError as error:
+        told = {"subject": error.subject, "where": error.where}
+        hint = f"{_LOCK_FOR_ALL}; {error.hint}" if error.hint else _LOCK_FOR_ALL
+        raise FetchError(error.message, **told, hint=hint, problems=error.problems) from None
 
 
 def _entries(spec: SpecFile, one: _Wanted, interpreter: Interpreter) -> tuple[Entry, ...]:
