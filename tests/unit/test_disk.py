@@ -42,7 +42,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def test_what_is_shared_is_told_apart(layout: Layout) -> None:
-    first, second = disk.Disk(layout).use(ONE), disk.Disk(layout).use(TWO)
+    first, second = disk.use(layout, ONE), disk.use(layout, TWO)
     assert first.shared == second.shared
     assert LARGE <= first.shared < LARGE * 1.1
     assert 3 * LARGE <= first.own < 3.2 * LARGE
@@ -50,18 +50,18 @@ def test_what_is_shared_is_told_apart(layout: Layout) -> None:
     layout.real(TWO).unlink()
     (generation,) = generations.names(layout, TWO)
     shutil.rmtree(generations.directory(layout, TWO, generation))
-    assert disk.Disk(layout).use(ONE).shared == 0
+    assert disk.use(layout, ONE).shared == 0
 
 
 def test_what_a_package_has_as_well_is_shared(layout: Layout) -> None:
     layout.packaged.mkdir()
     (generation,) = generations.names(layout, ONE)
     os.link(generations.directory(layout, ONE, generation) / "one", layout.packaged / "one")
-    assert disk.Disk(layout).use(ONE).shared >= 4 * LARGE
+    assert disk.use(layout, ONE).shared >= 4 * LARGE
 
 
 def test_nothing_takes_no_room(tmp_path: Path) -> None:
-    assert disk.Disk(Layout(tmp_path)).use(ONE) == disk.Use(0, 0)
+    assert disk.use(Layout(tmp_path), ONE) == disk.Use(0, 0)
 
 
 @pytest.mark.parametrize(

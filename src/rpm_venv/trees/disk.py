@@ -14,6 +14,7 @@ from rpm_venv.trees.generation import FILES
 
 _BLOCK = 512  # bytes; what st_blocks counts, on every filesystem
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_Inode = tuple[int, int]  # of a device
 
 
 @dataclass(frozen=True)
@@ -28,52 +29,49 @@ class Use:
     shared: int
 
 
-class Disk:
-    """What the environments of a system take, told apart by who else refers to the same objects."""
+def use(layout: Layout, path: str) -> Use:
+    """The room that the environment at ``path`` takes, with the objects that it refers to.
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._objects = {path: self._referred(path) for path in generations.environments(layout)}
-        self._users = Counter(name for names in self._objects.values() for name in names)
+    A file is its own when it has no more names than are here. Each generation has some files of its
+    objects under names of its own: an object of which another one has any is shared as a whole. So
+    no other environment is looked at.
+    """
+    names: Counter[_Inode] = Counter()
+    known: dict[_Inode, os.stat_result] = {}
 
-    def _referred(self, path: str) -> frozenset[str]:
-        names: set[str] = set()
-        for name in generations.names(self._layout, path):
-            described = generations.read(self._layout, path, name)
-            if described is not None and described.layout != FILES:
-                names.update(described.objects)
-        return frozenset(names)
+    def count(top: os.PathLike[str]) -> list[_Inode]:
+        below = []
+        for status in _below(os.fspath(top)):
+            inode = (status.st_dev, status.st_ino)
+            names[inode] += 1
+            known[inode] = status
+            below.append(inode)
+        return below
 
-    def use(self, path: str) -> Use:
-        """The room that the environment at ``path`` takes, with the objects that it refers to.
+    for generation in generations.names(layout, path):
+        count(generations.directory(layout, path, generation))
+    objects = [count(layout.object(name)) for name in _referred(layout, path)]
+    has_more = {
+        inode
+        for inode, status in known.items()
+        if stat.S_ISREG(status.st_mode) and status.st_nlink > names[inode]
+    }
+    for below in objects:
+        if not has_more.isdisjoint(below):
+            has_more.update(below)
+    shared = sum(known[inode].st_blocks for inode in has_more)
+    everything = sum(status.st_blocks for status in known.values())
+    return Use((everything - shared) * _BLOCK, shared * _BLOCK)
 
-        An object is its own when no other environment refers to it: it goes with the last
-        generation that does. A file is when it has no more names than those.
-        """
-        names: Counter[tuple[int, int]] = Counter()
-        known: dict[tuple[int, int], os.stat_result] = {}
-        others: set[tuple[int, int]] = set()
 
-        def count(top: os.PathLike[str], *, shared: bool = False) -> None:
-            for status in _below(os.fspath(top)):
-                inode = (status.st_dev, status.st_ino)
-                names[inode] += 1
-                known[inode] = status
-                if shared:
-                    others.add(inode)
-
-        for generation in generations.names(self._layout, path):
-            count(generations.directory(self._layout, path, generation))
-        for object_id in self._objects.get(path, ()):
-            count(self._layout.object(object_id), shared=self._users[object_id] > 1)
-        own = shared = 0
-        for inode, status in known.items():
-            is_file = stat.S_ISREG(status.st_mode)
-            if inode in others or (is_file and status.st_nlink > names[inode]):
-                shared += status.st_blocks * _BLOCK
-            else:
-                own += status.st_blocks * _BLOCK
-        return Use(own, shared)
+def _referred(layout: Layout, path: str) -> set[str]:
+    """The objects that the generations of an environment may have links to."""
+    found: set[str] = set()
+    for name in generations.names(layout, path):
+        described = generations.read(layout, path, name)
+        if described is not None and described.layout != FILES:
+            found.update(described.objects)
+    return found
 
 
 def _below(directory: str) -> Iterator[os.stat_result]:

@@ -32,9 +32,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     around = survey.surroundings(layout, paths)
     rows = [_row(layout, path, around) for path in paths]
     if args.sizes:
-        taken = disk.Disk(layout)
         measured = (path for _, path in context.each("measuring", paths))
-        rows = [{**row, **taken.use(path).__dict__} for row, path in zip(rows, measured)]
+        rows = [{**row, **disk.use(layout, path).__dict__} for row, path in zip(rows, measured)]
     return Report(
         data={"environments": rows},
         text=_table(rows, sizes=args.sizes),

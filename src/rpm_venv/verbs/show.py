@@ -40,7 +40,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         **_asked(environment),
         **_made(generation, environment),
         "amendments": _amendments(generation, environment),
-        "disk": disk.Disk(layout).use(path).__dict__,
+        "disk": disk.use(layout, path).__dict__,
         "generations": [
             {"name": name, "live": name == live.generation}
             for name in generations.names(layout, path)
