@@ -45,6 +45,15 @@ _RPM_MACROS = """\
 %_pkgverify_level digest
 """
 
+#: Another build of rpm has a prefix of its own, where a distribution's packages are not; and another
+#: /etc, so that its macros are those of the user.
+_DISTRIBUTION = """\
+%_prefix /usr
+%_exec_prefix /usr
+%_sysconfdir /etc
+%_localstatedir /var
+"""
+
 _DNF_CONFIGURATION = f"""\
 [main]
 gpgcheck=0
@@ -161,7 +170,7 @@ def _configure(host: Host, tools: RpmTools) -> None:
             path.unlink()
     macros = _RPM_MACROS.format(home=HOME)
     host.write("/etc/rpm/macros", macros)
-    host.write(f"{HOME}/.rpmmacros", macros)  # for builds of rpm with another /etc
+    host.write(f"{HOME}/.rpmmacros", macros + ("" if tools.is_system else _DISTRIBUTION))
     host.write("/etc/dnf/dnf.conf", _DNF_CONFIGURATION)
     host.write("/etc/dnf/vars/releasever", "1\n")
     host.write("/etc/hosts", "127.0.0.1 localhost throwaway\n")

@@ -39,6 +39,11 @@ def newer(build_host: Host) -> Path:
     return pythonpackage.build(build_host, newer_than((int(major), int(minor))))
 
 
+def _is_above_a_ghost(path: str, what: str) -> bool:
+    """What rpm 4.14 makes for a %ghost and leaves there: docs/rpm-versions.md."""
+    return path.count("/") == 2 and path.startswith("/opt/") and what == "directory 755 0:0"
+
+
 @pytest.fixture
 def leftovers(host: Host) -> Leftovers:
     """What is on the host now and was not, or not so, when the test began."""
@@ -46,6 +51,8 @@ def leftovers(host: Host) -> Leftovers:
 
     def difference() -> Snapshot:
         now = host.snapshot()
+        if host.tools.version() < (4, 15):
+            now = {path: what for path, what in now.items() if not _is_above_a_ghost(path, what)}
         return {
             path: now.get(path, "as before the base")
             for path in {*before, *now} - _RUNTIME
