@@ -299,7 +299,8 @@ class Host:
 
     def _debian(self, arguments: Sequence[str]) -> list[str]:
         """Debian's own rpm says on every install that one should use alien, unless told this."""
-        installs = arguments and (arguments[0][:2] in ("-i", "-U", "-F", "-e"))
+        first = arguments[0] if arguments else ""
+        installs = first == "--reinstall" or first[:2] in ("-i", "-U", "-F", "-e")
         debian = self.tools.is_system and Path("/etc/debian_version").exists()
         return ["--force-debian"] if installs and debian else []
 

@@ -45,8 +45,8 @@ _RPM_MACROS = """\
 %_pkgverify_level digest
 """
 
-#: Another build of rpm has a prefix of its own, where a distribution's packages are not; and another
-#: /etc, so that its macros are those of the user.
+#: Another build of rpm has a prefix of its own, where a distribution's packages are not. It has
+#: another /etc, too, so this is in the user's macros.
 _DISTRIBUTION = """\
 %_prefix /usr
 %_exec_prefix /usr

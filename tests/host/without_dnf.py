@@ -144,5 +144,5 @@ _OPTIONS = {
     "install": ("-U",),
     "upgrade": ("-U",),
     "downgrade": ("-U", "--oldpackage"),
-    "reinstall": ("-U", "--replacepkgs"),
+    "reinstall": ("--reinstall",),
 }

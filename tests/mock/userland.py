@@ -22,7 +22,7 @@ _WANTED = (
     *("gawk", "mawk", "tar", "gzip", "bzip2", "xz-utils", "diffutils", "file", "make", "patch"),
     *("passwd", "login", "util-linux", "rpm", "rpm-common", "elfutils", "cpio", "libc-bin"),
     *("python3", "python3-minimal", "python3.11", "python3-rpm", "python3-pip"),
-    *("python3-setuptools", "python3-wheel", "binutils", "debugedit"),
+    *("python3-setuptools", "python3-wheel", "binutils", "debugedit", "go-md2man"),
 )
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _NOT = re.compile(
@@ -68,9 +68,9 @@ def _files(packages: set[str]) -> Iterator[str]:
     for line in _output("dpkg-query", "-L", *sorted(packages)).splitlines():
         first = line.split("/")[1] if line.startswith("/") else ""
         path = f"/usr{line}" if first in _MERGED else line
-        if path.startswith(("/usr/", "/etc/")) and not _NOT.search(path):
-            if os.path.islink(path) or os.path.isfile(path):
-                yield path
+        is_file = os.path.islink(path) or os.path.isfile(path)
+        if is_file and path.startswith(("/usr/", "/etc/")) and not _NOT.search(path):
+            yield path
     for alternative in Path("/etc/alternatives").iterdir():
         yield str(alternative)
     yield from ("/etc/ld.so.cache", "/usr/bin/awk", "/usr/bin/which")
@@ -104,12 +104,13 @@ Source1: group
 %{{summary}}.
 %install
 mkdir -p %{{buildroot}}/usr
-tar -c -C / --no-recursion --ignore-failed-read -T /srv/userland 2>/dev/null | tar -x -C %{{buildroot}}
+tar -c -C / --no-recursion --ignore-failed-read -T /srv/userland | tar -x -C %{{buildroot}}
 for name in {" ".join(_MERGED)}; do mkdir -p %{{buildroot}}/usr/$name; done
 {links}
 cp %{{SOURCE0}} %{{SOURCE1}} %{{buildroot}}/etc/
 mkdir -p %{{buildroot}}/root %{{buildroot}}/home %{{buildroot}}/opt
-mkdir -p %{{buildroot}}/var/lib/rpm %{{buildroot}}/var/tmp
+mkdir -p %{{buildroot}}/var/lib/rpm
+mkdir -m 1777 %{{buildroot}}/var/tmp %{{buildroot}}/tmp
 %files
 /*
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_rpm_itself_refuses_a_second_package_on_one_path(host: Host, build: Buil
     assert "venv(/opt/app1/penv) conflicts with" in by_rpm.stderr
     by_dnf = host.dnf("install", "app2", check=False)
     assert by_dnf.code != 0
-    assert "conflicts with venv(/opt/app1/penv)" in by_dnf.stderr
+    assert re.search(r"venv\(/opt/app1/penv\) .*conflicts|conflicts with venv\(", by_dnf.stderr)
     assert answer(host) == "app1 1"
 
 
@@ -150,7 +151,7 @@ def test_an_environment_that_moves_in_an_upgrade_leaves_nothing_behind(
     host.publish(build(tiny_application("2", path="/srv/app1/venv", ghost=ghost)))
     host.dnf("upgrade")
     assert answer(host, "/srv/app1/venv") == "app1 2"
-    assert not host.exists("/opt/app1")
+    assert "/opt/app1" not in leftovers()
     assert sorted(_environments(host)) == ["/srv/app1/venv"]
     host.dnf("remove", "app1")
     assert leftovers() == {}
@@ -258,7 +259,7 @@ def test_empty_parent_directories_of_the_package_go_with_it(
     host.dnf("install", "app1")
     host.publish(build(tiny_application("2", path="/srv/app1/penv", ghost=ghost)))
     host.dnf("upgrade")
-    assert not host.exists("/opt/app1")
+    assert "/opt/app1" not in leftovers()
     host.dnf("downgrade", "app1")
     assert answer(host, path) == "app1 1"
     said = host.dnf("remove", "app1")

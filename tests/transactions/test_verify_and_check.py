@@ -212,7 +212,7 @@ def test_check_in_pre_refuses_where_there_is_no_room(host: Host, build: Build) -
     host.publish(build(tiny_application("1", check=True)))
     host.dnf("install", "app1")
     _fill(host, 300)
-    host.rpm("-U", "--replacepkgs", f"{REPOSITORY}/app1-1-1.noarch.rpm")  # all of it is there
+    host.rpm("--reinstall", f"{REPOSITORY}/app1-1-1.noarch.rpm")  # all of it is there
     package = build(tiny_application("2", check=True))
     host.publish(package)
     refused = host.rpm("-U", host.repository_path(package), check=False)
