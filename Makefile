@@ -2,7 +2,7 @@
 # Both install what they need on Debian 12 or Fedora, and say what needs root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup root check test torture bench unit advisories pythons rpms release demo clean
+.PHONY: help setup root check test torture mock bench unit advisories pythons rpms release demo clean
 
 PYTHON ?= /usr/bin/python3
 BIN := build/venv/bin
@@ -11,6 +11,7 @@ help:
 	@echo "make demo     build everything; two applications on a throw-away RPM host (root)"
 	@echo "make test     every test (root)"
 	@echo "make torture  a fault at every call, every hostile input, real packages (root; long)"
+	@echo "make mock     the packages and an application in a chroot of mock (root; MOCK=the command)"
 	@echo "make bench    how fast it is, beside uv and pip (root; quiet machine; SETS=\"ten zuul\" RUNS=3)"
 	@echo "make check    ruff and mypy"
 	@echo "make unit     the tests that need no root"
@@ -57,6 +58,14 @@ test: root check pythons rpms
 torture: root $(BIN)/pytest
 	VENV_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/hostile tests/growth \
 	tests/generators/test_passes.py
+
+# In a chroot of the running system's own programs, without a network. Its own command: mock is not
+# everywhere, and takes minutes.
+MOCK ?= mock
+mock: root rpms
+	@command -v $(firstword $(MOCK)) >/dev/null || { echo "make mock: there is no $(firstword $(MOCK)): \
+	see CONTRIBUTING.md" >&2; exit 1; }
+	VENV_TEST_MOCK="$(MOCK)" VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest tests/mock
 
 advisories: $(BIN)/pytest
 	VENV_TEST_ADVISORIES=$(abspath $(DB)) $(BIN)/python -m pytest -s tests/unit/test_advisories.py
