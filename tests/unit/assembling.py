@@ -15,6 +15,7 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.paths import Layout
 from rpm_venv.system.interpreter import Interpreter, inspect
 from rpm_venv.trees.assemble import Assembly, assemble
+from rpm_venv.trees.linked import Parts
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
 
 GENERATION = "0123456789abcdef0123"
@@ -118,7 +119,7 @@ def make_environment(
     declaration = Declaration(path=path, lock="/lock", system_site=system_site)
     tree = Path(layout.generation_target(path, GENERATION))
     tree.mkdir(parents=True)
-    assembly = assemble(layout, declaration, GENERATION, objects, interpreter, tree)
+    assembly = assemble(layout, declaration, GENERATION, Parts(objects), interpreter, tree)
     public = layout.real(path)
     public.parent.mkdir(parents=True, exist_ok=True)
     public.symlink_to(tree)

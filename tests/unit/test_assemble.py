@@ -18,6 +18,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.system.files import MTIME_NS
 from rpm_venv.system.interpreter import inspect
 from rpm_venv.trees import assemble, startup
+from rpm_venv.trees.linked import Parts
 from rpm_venv.wheels.store import Source, build, object_id, read
 from tests.host.wheels import make_wheel
 from tests.unit.assembling import GENERATION, PYTHON, Here, Made, make_environment, make_object
@@ -305,7 +306,7 @@ def test_a_real_other_filesystem_is_copied_to(layout: Here) -> None:
         from rpm_venv.declaration import Declaration
 
         declaration = Declaration(path="/opt/app/penv", lock="/lock")
-        assemble.assemble(layout, declaration, GENERATION, [stored], made.interpreter, place)
+        assemble.assemble(layout, declaration, GENERATION, Parts([stored]), made.interpreter, place)
         assert _on_disk(place) == _on_disk(made.tree)
     finally:
         shutil.rmtree(place)

@@ -9,9 +9,8 @@ interpreter. An edge: writes below the directory it is given.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from types import MappingProxyType
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
@@ -20,10 +19,11 @@ from rpm_venv.paths import Layout
 from rpm_venv.system import files, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
-from rpm_venv.trees import generations, manifest, merge
+from rpm_venv.trees import generations, linked, manifest, merge
 from rpm_venv.trees.contents import Contents, Written, contents
 from rpm_venv.trees.generation import LINKS, Generation
 from rpm_venv.trees.generations import ABOUT
+from rpm_venv.trees.linked import Parts
 from rpm_venv.trees.manifest import Manifest
 from rpm_venv.wheels import store
 from rpm_venv.wheels.store import StoredFile, StoredObject
@@ -52,11 +52,12 @@ def complete(
 
     As ``assemble``; what had to be decided between wheels is returned.
     """
-    read = [store.described(layout, name) for name in generation.objects]
-    objects = [stored for stored, _ in read]
-    is_linked = generation.layout == LINKS and _store_is_near(layout, declaration.path)
-    digests = {stored.id: digest for stored, digest in read} if is_linked else {}
-    assembled = assemble(layout, declaration, generation.name, objects, interpreter, into, digests)
+    if generation.layout == LINKS and _store_is_near(layout, declaration.path):
+        descriptions = [store.description(layout, name) for name in generation.objects]
+        parts = linked.apart(descriptions, interpreter)
+    else:
+        parts = Parts([store.read(layout, name) for name in generation.objects])
+    assembled = assemble(layout, declaration, generation.name, parts, interpreter, into)
     about = into / ABOUT
     about.mkdir(mode=0o755, exist_ok=True)
     about.chmod(0o755)
@@ -72,18 +73,16 @@ def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what,
     layout: Layout,
     declaration: Declaration,
     generation: str,
-    objects: Sequence[StoredObject],
+    parts: Parts,
     interpreter: Interpreter,
     into: Path,
-    described: Mapping[str, str] = MappingProxyType({}),
 ) -> Assembly:
     """Make the tree of a generation in ``into``, an empty directory, for its target path.
 
-    The objects are in the store; ``described`` has the sha256 of the descriptions of those whose
-    directories may be links. ``VenvError`` with every problem where the wheels do not fit
+    The objects are in the store. ``VenvError`` with every problem where the wheels do not fit
     together; then nothing was written. What is in ``into`` is not durable yet.
     """
-    merged = merge.merge(objects, interpreter)
+    merged = merge.merge(parts.objects, interpreter)
     if merged.problems:
         raise VenvError(
             "the wheels of the lock do not fit into one environment",
@@ -91,7 +90,7 @@ def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what,
             problems=merged.problems,
         )
     target = layout.generation_target(declaration.path, generation)
-    everything = contents(layout, declaration, target, merged, interpreter, described)
+    everything = contents(layout, declaration, target, merged, interpreter, parts.trees)
     _make(layout, into, everything)
     return Assembly(_manifest(everything), tuple(merged.notes))
 

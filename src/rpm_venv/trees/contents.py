@@ -56,53 +56,16 @@ def contents(  # noqa: PLR0917  the stages' one order, as in assemble
     target: str,
     merged: Merged,
     interpreter: Interpreter,
-    described: Mapping[str, str],
+    trees: Mapping[str, Tree],
 ) -> Contents:
-    """The contents of a generation whose target path is ``target``.
-
-    ``described`` has the sha256 of their descriptions for objects whose directories may be links.
-    """
+    """The contents of a generation whose target path is ``target``; the trees are not in merged."""
     written = _environment(declaration, target, interpreter, merged)
     written.update(_commands(layout, merged, f"{target}/bin/python"))
     written.update(_records(layout, merged, written, interpreter))
-    trees = _trees(merged, written, interpreter, described)
-    site = merge.site_packages(interpreter)
-    linked = {
-        path: claim
-        for path, claim in merged.claims.items()
-        if path not in written and f"{site}/{_top(path, site)}" not in trees
-    }
+    linked = {path: claim for path, claim in merged.claims.items() if path not in written}
     links = _links(interpreter)
     directories = _directories([*linked, *written, *links, *trees], interpreter)
     return Contents(directories, linked, written, links, trees)
-
-
-def _trees(
-    merged: Merged, written: Iterable[str], interpreter: Interpreter, described: Mapping[str, str]
-) -> dict[str, Tree]:
-    """The directories that one object has for itself, with all that it has there, by path."""
-    site = merge.site_packages(interpreter)
-    owners: dict[str, StoredObject] = {}
-    shared = {_top(path, site) for path in written}
-    for path, (owner, item) in merged.claims.items():
-        top = _top(path, site)
-        if owners.setdefault(top, owner) is not owner or getattr(item, "scheme", "") != "site":
-            shared.add(top)
-    for lost in merged.lost.values():
-        shared.update(path.partition("/")[0] for path in lost)
-    return {
-        f"{site}/{top}": Tree(owner.id, f"site/{top}", described[owner.id])
-        for top, owner in owners.items()
-        if top and top not in shared and top in owner.bears and owner.id in described
-    }
-
-
-def _top(path: str, site: str) -> str:
-    """The directory of site-packages that a path is below; "" where it is in none."""
-    if not path.startswith(f"{site}/"):
-        return ""
-    top, slash, _ = path[len(site) + 1 :].partition("/")
-    return top if slash else ""
 
 
 def _environment(

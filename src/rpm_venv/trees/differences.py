@@ -67,7 +67,8 @@ class Trees:
 
     def _described(self, object_id: str) -> tuple[StoredObject, str]:
         if self._last is None or self._last[0] != object_id:
-            self._last = (object_id, *store.described(self._layout, object_id))
+            described = store.description(self._layout, object_id)
+            self._last = (object_id, described.stored(), described.digest)
         return self._last[1:]
 
 

@@ -68,7 +68,7 @@ def merge(objects: Sequence[StoredObject], interpreter: Interpreter) -> Merged:
     merged = Merged()
     overruled: dict[tuple[str, str], list[str]] = {}
     for item in sorted(objects, key=lambda each: (each.name, each.id)):
-        for path, claim in _claims(item, interpreter):
+        for path, claim in claims(item, interpreter):
             other = merged.claims.setdefault(path, (item, claim))
             if other[1] is not claim and _settle(merged, path, other, (item, claim)):
                 pair = (_name(other[0]), _name(item))
@@ -82,7 +82,8 @@ def merge(objects: Sequence[StoredObject], interpreter: Interpreter) -> Merged:
     return merged
 
 
-def _claims(item: StoredObject, interpreter: Interpreter) -> Iterator[tuple[str, Item]]:
+def claims(item: StoredObject, interpreter: Interpreter) -> Iterator[tuple[str, Item]]:
+    """Everything that an object puts into an environment, by its path there."""
     prefixes = {
         "site": f"{site_packages(interpreter)}/",
         "headers": f"{headers(interpreter)}/{item.name}/",

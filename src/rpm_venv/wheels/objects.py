@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rpm_venv import shapes
@@ -129,12 +129,17 @@ class StoredObject:
             yield _line([file.scheme, file.path, file.mode, file.size, file.sha256])
 
     @classmethod
-    def loads(cls, data: bytes) -> StoredObject:
-        """The object that ``dumps`` described; ``ValueError`` when it is not such a description."""
+    def loads(cls, data: bytes, without: Iterable[str] = ()) -> StoredObject:
+        """The object that ``dumps`` described; ``ValueError`` when it is not such a description.
+
+        Lines of files below the directories ``without`` of ``site`` are left out unread.
+        """
         first, *rows = data.splitlines() or [b""]
         if len(rows) > _MOST_FILES:
             raise ValueError(f"more than {_MOST_FILES} files")
         head = shapes.checked(shapes.loads(first), _HEAD)
+        below = tuple(_line(["site", f"{top}/"])[: -len(b'"]\n')] for top in without)
+        rows = [row for row in rows if not row.startswith(below)] if below else rows
         # One document is read several times faster than one a line.
         files = shapes.loads(b"[" + b",".join(rows) + b"]")
         if head["format"] != FORMAT:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.system import files, reading, trust
 from rpm_venv.system.interpreter import Interpreter
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from typing import Callable
 
 __all__ = [
+    "Description",
     "EntryPoint",
     "Source",
     "StoredFile",
     "StoredObject",
     "build",
+    "description",
     "clear",
-    "described",
     "distrust",
     "drop",
     "filling",
@@ -69,31 +71,59 @@ def ids(layout: Layout) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if _ID.fullmatch(name)))
 
 
+@dataclass(frozen=True)
+class Description:
+    """The description of an object in the store as it is: ``digest`` is its sha256 (hex).
+
+    ``head`` is what it says before the files.
+    """
+
+    head: StoredObject
+    digest: str
+    data: bytes
+
+    def stored(self, without: Iterable[str] = ()) -> StoredObject:
+        """The object, but for its files below these directories of ``site``.
+
+        ``VenvError`` where the description is damaged.
+        """
+        try:
+            return loads(self.data, self.head.id, without)
+        except ValueError as error:
+            raise _damaged(self.head.id, error) from None
+
+
 def read(layout: Layout, object_id: str) -> StoredObject:
     """The description of an object in the store; ``VenvError`` if it is not there or damaged."""
-    return described(layout, object_id)[0]
+    return description(layout, object_id).stored()
 
 
-def described(layout: Layout, object_id: str) -> tuple[StoredObject, str]:
-    """As ``read``, with the sha256 (hex) of the description."""
+def description(layout: Layout, object_id: str) -> Description:
+    """As ``read``, with its files not looked at yet."""
     try:
-        file = layout.object(object_id) / "object.json"
-        data = reading.content(file, follow=False)
-        stored = loads(data, object_id)
+        data = reading.content(layout.object(object_id) / "object.json", follow=False)
+        head = loads(data[: data.find(b"\n") + 1], object_id)
     except FileNotFoundError:
         raise VenvError("the object is not in the store", subject=object_id) from None
     except (OSError, ValueError) as error:
-        raise VenvError(
-            f"the object's description is damaged: {error}",
-            subject=object_id,
-            hint="run: rpm-venv repair",
-        ) from None
-    return stored, hashlib.sha256(data).hexdigest()
+        raise _damaged(object_id, error) from None
+    return Description(head, hashlib.sha256(data).hexdigest(), data)
 
 
-def loads(description: bytes, object_id: str) -> StoredObject:
-    """The object that is described; ``ValueError`` where it is another, or leads out of itself."""
-    stored = StoredObject.loads(description)
+def _damaged(object_id: str, error: Exception) -> VenvError:
+    return VenvError(
+        f"the object's description is damaged: {error}",
+        subject=object_id,
+        hint="run: rpm-venv repair",
+    )
+
+
+def loads(data: bytes, object_id: str, without: Iterable[str] = ()) -> StoredObject:
+    """The object that is described; ``ValueError`` where it is another, or leads out of itself.
+
+    ``without`` is as in ``StoredObject.loads``.
+    """
+    stored = StoredObject.loads(data, without)
     if stored.id != object_id:
         raise ValueError(f"it describes {stored.id}")
     _refuse_paths(stored)
@@ -104,10 +134,11 @@ def _refuse_paths(stored: StoredObject) -> None:
     """``ValueError`` where a description leads out of its object; another root's may."""
     from rpm_venv.confined import names, protocol  # not for who only asks what is there
 
-    own = [stored.dist_info, *(file.path for file in stored.files)]
-    wrong = names.wrong(own)
-    if wrong or "/" in stored.dist_info:
-        raise ValueError(f"a path that no object has: {(wrong or [stored.dist_info])[0]!a}")
+    tops = [stored.dist_info, *stored.bears]
+    wrong = names.wrong([*tops, *(file.path for file in stored.files)])
+    wrong = wrong or [top for top in tops if "/" in top]
+    if wrong:
+        raise ValueError(f"a path that no object has: {wrong[0]!a}")
     if not {file.scheme for file in stored.files} <= set(protocol.SCHEMES):
         raise ValueError("a scheme that is none")
 
