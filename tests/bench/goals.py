@@ -33,6 +33,8 @@ RATIOS = (
     Goal("one changed", ("one changed", _UV_CODE), 0.5),
     Goal("verify", ("verify", "hashing"), 1.3),
     Goal("remove", ("remove", "rm -rf"), 0.5),
+    # With it go the generation before it, and all wheels: more than is in the tree of pip.
+    Goal("remove, the last", ("remove", "rm -rf"), 0.5),
     Goal("cold", ("cold", "ours, unconfined"), 1.1),
     Goal("from an index", ("from an index", _UV_CODE), 1),
     Goal("fetched alone", ("from an index", _UV), 1),

@@ -10,7 +10,7 @@ from tests.bench.goals import Measured, Verdict, median
 
 WORKS = (
     *("cold", "packaged: store", "second", "one changed", "nothing to do", "verify", "remove"),
-    *("from an index", "fetched alone"),
+    *("remove, the last", "from an index", "fetched alone"),
 )
 _COLOURS = {"ours": "#2a6f97", "uv with byte code": "#de7f2f", "uv": "#f2c14e",
             "pip 26": "#8f8f8f", "pip 23": "#bdbdbd", "hashing": "#6a994e",
