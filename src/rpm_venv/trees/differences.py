@@ -119,19 +119,21 @@ def _with_directories(files: Mapping[str, Path]) -> dict[str, Path]:
 def _below(top: RealPath, expected: Mapping[str, Path], owner: os.stat_result) -> Iterator[Finding]:
     """How what is at ``top`` and below differs; a file that has no digest is not read."""
     seen = set()
+    place = os.fspath(top)
     try:
-        first = top.lstat()
+        first = os.lstat(place)
     except FileNotFoundError:
         yield Finding("missing", "")
         return
-    below = _walk(top) if stat.S_ISDIR(first.st_mode) else iter(())
+    below = _walk(place) if stat.S_ISDIR(first.st_mode) else iter(())
     for name, status in itertools.chain([("", first)], below):
         seen.add(name)
         entry = expected.get(name)
         if entry is None:
             yield Finding("added", name)
             continue
-        yield from compare(entry, _on_disk(top, entry, status))
+        if not _is_as_written(place, entry, status):
+            yield from compare(entry, _on_disk(place, entry, status))
         if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
             yield Finding("owner", name)
     for name in expected.keys() - seen:
@@ -151,12 +153,12 @@ def _describes_itself(layout: Layout, path: str, generation: str) -> bool:
     return described is not None and described.name == generation == described.decided_name
 
 
-def _walk(top: RealPath) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
     """Every path below ``top``, with its status; however deep somebody made it."""
     left = [""]
     while left:
         below = left.pop()
-        with os.scandir(top / below) as entries:
+        with os.scandir(f"{top}/{below}") as entries:
             for entry in entries:
                 name = f"{below}{entry.name}"
                 yield name, entry.stat(follow_symlinks=False)
@@ -164,24 +166,46 @@ def _walk(top: RealPath) -> Iterator[tuple[str, os.stat_result]]:
                     left.append(f"{name}/")
 
 
-def _on_disk(top: RealPath, expected: Path, status: os.stat_result) -> Path:
+def _is_as_written(top: str, entry: Path, status: os.stat_result) -> bool:
+    """Whether this is a regular file as its entry has it: nearly all are."""
+    return (
+        entry.kind == "file"
+        and status.st_mode == stat.S_IFREG | entry.mode
+        and (
+            not entry.digest
+            or (
+                status.st_size == entry.size
+                and _digest(f"{top}/{entry.path}", entry.size) == entry.digest
+            )
+        )
+    )
+
+
+def _on_disk(top: str, expected: Path, status: os.stat_result) -> Path:
     name, mode = expected.path, stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
-        return Path(name, "link", digest=os.readlink(top / name))
+        return Path(name, "link", digest=os.readlink(f"{top}/{name}"))
     if stat.S_ISDIR(status.st_mode):
         return Path(name, "dir", mode)
     if stat.S_ISREG(status.st_mode) and expected.kind == "file" and not expected.digest:
         return Path(name, "file", mode)
     if stat.S_ISREG(status.st_mode):
-        return Path(name, "file", mode, status.st_size, _digest(top / name))
+        return Path(name, "file", mode, status.st_size, _digest(f"{top}/{name}", status.st_size))
     return Path(name, "other", mode)
 
 
-def _digest(file: RealPath) -> str:
+def _digest(file: str, size: int) -> str:
+    """The sha256 (hex) of a file that was seen to be a regular one."""
     digest = hashlib.sha256()
-    descriptor = reading.regular(file, follow=False)
+    # Should it be a pipe by now, or a link, it is not waited for and not followed.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        while chunk := os.read(descriptor, _CHUNK):
+        reading.refuse_irregular(descriptor, file)
+        most = min(size + 1, _CHUNK)  # room for a megabyte takes longer than most files
+        chunk = os.read(descriptor, most)
+        digest.update(chunk)
+        while len(chunk) == most:  # less is the end of a regular file (read(2))
+            chunk = os.read(descriptor, most)
             digest.update(chunk)
     finally:
         os.close(descriptor)

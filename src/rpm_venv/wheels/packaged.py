@@ -227,9 +227,10 @@ class _Import:
         digest = hashlib.sha256()
         most = min(file.size + 1, _CHUNK)  # room for a megabyte takes longer than most files
         first = chunk = os.read(descriptor, most)
-        while chunk:
-            digest.update(chunk)
+        digest.update(chunk)
+        while len(chunk) == most:  # less is the end of a regular file (read(2))
             chunk = os.read(descriptor, most)
+            digest.update(chunk)
         if digest.hexdigest() != file.sha256:
             return "it is not what it was when it was packaged"
         is_code = file.scheme == "site" and file.path.endswith(f".{self._tag}.pyc")
