@@ -156,12 +156,19 @@ def standing(
     layout: Layout, path: str, environment: Environment | None, live: Live, around: Surroundings
 ) -> tuple[str, str]:
     """A word for how an environment stands, and why (``environment.condition``)."""
-    seen = with_names(Facts(live, environment), layout, path, around.amendments)
-    amended = wished_amendments(around.amendments, seen)
+    amended = concerning(layout, path, environment, live, around.amendments)
     asked, orphaned = declared.read(layout, path), path in around.orphaned
     word, reason = condition(environment, live, asked, amended, orphaned=orphaned)
     gone = python_gone(layout, path, live.generation) if word in SOUND else ""
     return ("pending", f"{gone}; run: rpm-venv sync") if gone else (word, reason)
+
+
+def concerning(
+    layout: Layout, path: str, environment: Environment | None, live: Live, lines: Amendments
+) -> str:
+    """What of the amendments concerns an environment now (``plan.wished_amendments``); it is behind
+    where it was made with others (``Environment.amended``)."""
+    return wished_amendments(lines, with_names(Facts(live, environment), layout, path, lines))
 
 
 def python_gone(layout: Layout, path: str, generation: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rpm_venv import cli
-from rpm_venv.linting import environments, mistakes
+from rpm_venv.linting import calls, mistakes
 
 TREE = Path(__file__).resolve().parents[2]
 #: The macro package is there, and %venv_remove: what a case is not about.
@@ -238,7 +238,7 @@ def test_our_own_spec_files_make_no_mistake(path: Path) -> None:
 
 def test_the_macros_that_lint_knows_are_all_there_are() -> None:
     text = (TREE / "macros.d" / "macros.venv").read_text()
-    assert set(environments.MACROS) == set(re.findall(r"^%venv_(\w+)", text, re.MULTILINE))
+    assert set(calls.MACROS) == set(re.findall(r"^%venv_(\w+)", text, re.MULTILINE))
 
 
 def test_a_mistake_is_fatal_where_it_breaks_what_our_macros_do() -> None:

@@ -8,17 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from rpm_venv.frozen import dataclass, replace
+from rpm_venv.linting import calls
+from rpm_venv.linting.calls import Called
 from rpm_venv.linting.commands import Command, commands
 from rpm_venv.linting.expansion import Macros
 from rpm_venv.linting.spec_file import SCRIPTLETS, Line, Section, SpecFile
-
-#: Every macro of macros.d/macros.venv, without its prefix.
-MACROS = (
-    "install", "remove", "verify", "check", "run", "declare", "files", "lock", "wheel", "requires",
-)  # fmt: skip
-_MACRO = re.compile(rf"(?<!%)%(?:\{{)?venv_({'|'.join(MACROS)})(?![\w:])")
-_CALL = re.compile(rf"\s*%(?:\{{)?venv_({'|'.join(MACROS)})(?!\w)[ \t]*(.*?)\}}?\s*$")
-_TAKES_VALUE = set("rwpxgnbcau")  # the options of our macros that do
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
@@ -73,23 +67,6 @@ class Installed:
 
 
 @dataclass(frozen=True)
-class Called:
-    """A line with one of our macros: its name, its options, its operands, as they are written."""
-
-    macro: str
-    options: tuple[tuple[str, str], ...]
-    operands: tuple[str, ...]
-    line: Line
-    section: Section
-
-    @property
-    def path(self) -> str:
-        """The environment; "" where there is none."""
-        paths = (word for word in self.operands if word.startswith(("/", "%")))
-        return next(paths, "").rstrip("/")
-
-
-@dataclass(frozen=True)
 class Uses:
     """All of it, in the order of the spec file."""
 
@@ -129,11 +106,11 @@ def read(spec: SpecFile) -> Uses:
     removed: list[Removed] = []
     installed: list[Installed] = []
     called: list[Called] = []
-    called.extend(_by_build_system(spec))
+    called.extend(calls.of_build_system(spec))
     listed = _listed(spec)
     for section in spec.sections:
-        calls = _calls(section, spec.macros)
-        called.extend(call for call in calls if not spec.macros.defines(f"venv_{call.macro}"))
+        known = calls.of_section(section, spec.macros)
+        called.extend(call for call in known if not spec.macros.defines(f"venv_{call.macro}"))
         if section.name not in SCRIPTLETS and section.name not in ("prep", "build", "install"):
             continue
         for command, directory in _commands(section, spec.macros):
@@ -167,55 +144,6 @@ def _is_shipped(path: str, section: Section, listed: Sequence[str]) -> bool:
     places = (bisect.bisect_left(listed, first) for first in (path, path + "/"))
     words = (listed[place] for place in places if place < len(listed))
     return path.startswith("/") and any(is_below(word, (path,)) for word in words)
-
-
-# ---- our macros
-
-
-_BUILD_OPTION = re.compile(r"\s*BuildOption\(install\)\s*:\s*(.*)", re.IGNORECASE)
-
-
-def _by_build_system(spec: SpecFile) -> Iterator[Called]:
-    """The %venv_declare that ``BuildSystem: venv`` stands for."""
-    if not any(tag.text == "venv" for tag in spec.tags("buildsystem")):
-        return
-    for section in spec.named(""):
-        for line in section.lines:
-            option = _BUILD_OPTION.match(line.text)
-            if option:
-                options, operands = _arguments(spec.macros.expand(option[1]))
-                yield Called("declare", options, operands, line, section)
-
-
-def _calls(section: Section, macros: Macros) -> Iterator[Called]:
-    for line in section.lines:
-        if line.text.lstrip().startswith("#") or line.text.startswith("%dnl"):
-            continue
-        found = _CALL.match(line.text)
-        if found:
-            options, operands = _arguments(macros.expand(found[2]))
-            yield Called(found[1], options, operands, line, section)
-        elif inside := _MACRO.search(line.text):  # %files -f %{venv_files}, a build's VAR=%{…}
-            yield Called(inside[1], (), (), line, section)
-
-
-def _arguments(text: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    options, operands = [], []
-    words = iter(text.split())
-    for word in words:
-        if re.fullmatch(r"-[a-zA-Z]+", word):
-            value = next(words, "") if word[-1] in _TAKES_VALUE else ""
-            options.append((word[-1], value))
-        elif re.match(r"-[a-zA-Z].", word) and word[1] in _TAKES_VALUE:
-            options.append((word[1], word[2:]))
-        else:
-            operands.append(word)
-    return tuple(options), tuple(operands)
-
-
-def macros_in(text: str) -> list[str]:
-    """The names of our macros that a line calls."""
-    return [] if text.lstrip().startswith("#") else _MACRO.findall(text)
 
 
 # ---- commands

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rpm_venv.frozen import dataclass
-from rpm_venv.linting import environments
+from rpm_venv.linting import calls, environments
 from rpm_venv.linting.environments import Filled, Installed, Removed, Uses
 from rpm_venv.linting.flow import Test
 from rpm_venv.linting.spec_file import SCRIPTLETS, Section, SpecFile, parse
@@ -175,9 +175,9 @@ def _into_package(one: Filled, uses: Uses) -> bool:
     shipped = [made for made in uses.made if made.is_shipped]
     if not any(made.section.name in ("build", "install") for made in shipped):
         return False
-    calls = (one.python, *one.arguments)
+    words = (one.python, *one.arguments)
     named = [made.path for made in shipped]
-    return any(environments.is_below(word, named) for word in calls) or "/" not in one.python
+    return any(environments.is_below(word, named) for word in words) or "/" not in one.python
 
 
 def _of_tools(one: Filled) -> bool:
@@ -245,7 +245,7 @@ def _in_headers(spec: SpecFile) -> list[int]:
 
 
 def _files_list(spec: SpecFile, section: Section) -> bool:
-    return bool(environments.macros_in(section.header)) and not spec.macros.defines("venv_files")
+    return bool(calls.macros_in(section.header)) and not spec.macros.defines("venv_files")
 
 
 _UNFIT = {  # the Filesystem Hierarchy Standard, and what image-based systems keep

@@ -16,10 +16,8 @@ from rpm_venv.frozen import dataclass, field
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, startup
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
+from rpm_venv.wheels.wheel import is_reserved_command
 
-#: The commands that are the environment's own. Other names that begin with python are free:
-#: argcomplete has python-argcomplete-check-easy-install-script.
-_RESERVED_COMMAND = re.compile(r"python(\d+(\.\d+)?)?[dmt]*")
 _COMMAND = re.compile(r"(?!\.)[^/\x00-\x1f\x7f]+")
 _DOTTED = re.compile(r"\w+(\.\w+)*")
 _SHOWN = 3  # paths in a note about many
@@ -155,7 +153,7 @@ def _refuse_reserved(merged: Merged, interpreter: Interpreter) -> None:
         if (
             path in names
             or top in (".rpm-venv", "pyvenv.cfg")
-            or (top == "bin" and _RESERVED_COMMAND.fullmatch(command.partition("/")[0]))
+            or (top == "bin" and is_reserved_command(command.partition("/")[0]))
         ):
             problem = f"belongs to the environment itself, and {_name(owner)} would replace it"
             merged.problems.append(Problem(problem, path))

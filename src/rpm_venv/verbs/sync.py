@@ -185,9 +185,8 @@ def _is_interrupted(layout: Layout, known: Environment) -> bool:
 
 def _is_behind(layout: Layout, known: Environment, lines: Amendments) -> bool:
     """Whether other amendments concern an environment now than when it was made."""
-    facts = plan.Facts(generations.live(layout, known.path), known)
-    facts = survey.with_names(facts, layout, known.path, lines)
-    return plan.wished_amendments(lines, facts) != known.amended
+    live = generations.live(layout, known.path)
+    return survey.concerning(layout, known.path, known, live, lines) != known.amended
 
 
 def _unfollowed(layout: Layout, path: str, lines: Amendments, talk: list[str]) -> bool:
@@ -195,16 +194,17 @@ def _unfollowed(layout: Layout, path: str, lines: Amendments, talk: list[str]) -
     known = state.known(layout, path)
     if known is None:
         return False
+    behind = _is_behind(layout, known, lines)
     if known.declaration.is_whole:
-        if _is_behind(layout, known, lines):
+        if behind:
             talk.append(f"{path}: overrides and extras are not for what a package brings whole")
-        return _is_behind(layout, known, lines)
+        return behind
     gone = survey.python_gone(layout, path, known.wanted)
     if known.left and gone:
         hint = f"go forward with: rpm-venv repair {path}"
         talk.append(f"{path}: it is rolled back, and {gone}; {hint}")
         return True
-    if known.left and _is_behind(layout, known, lines):
+    if known.left and behind:
         hint = f"go forward with: rpm-venv repair {path}"
         talk.append(f"{path}: overrides and extras wait, because it is rolled back; {hint}")
         return True

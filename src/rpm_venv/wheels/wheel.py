@@ -30,9 +30,10 @@ _TARGET = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[[^]]*
 _MAX_COMMANDS = 2000
 _MAX_NAME = 255  # bytes, on every Linux filesystem
 _MAX_TAGS = 1000  # in one compressed set
-#: An environment's own: the interpreter under each of its names, and what switches it on.
+#: An environment's own: the interpreter under each of its names, and what switches it on. Other
+#: names that begin so are free: argcomplete has python-argcomplete-check-easy-install-script.
 _RESERVED_COMMAND = re.compile(
-    r"(python|pypy)[0-9.]*t?(w|-config)?|activate(_this|\..+)?|Activate\..+", re.I
+    r"(python|pypy)[0-9.]*[dmt]*(w|-config)?|activate(_this|\..+)?|Activate\..+", re.I
 )
 _RESERVED_DATA = re.compile(
     r"pyvenv\.cfg|lib64(/.*)?|lib/python[0-9.]+t?(/.*)?|include/site(/.*)?|(bin|lib|include|etc|share)",
@@ -179,11 +180,16 @@ def _is_dotted_name(text: str) -> bool:
     return all(part.isidentifier() for part in text.split("."))
 
 
+def is_reserved_command(name: str) -> bool:
+    """Whether a command is the environment's own, which no wheel may have."""
+    return _RESERVED_COMMAND.fullmatch(name) is not None
+
+
 def command_problem(name: str) -> str:
     """Why a file of this name may not be in an environment's ``bin``, or the empty string."""
     if len(name) > 200 or not _COMMAND.fullmatch(name):
         return "not a name for a command: letters, digits and . _ + - only"
-    if _RESERVED_COMMAND.fullmatch(name):
+    if is_reserved_command(name):
         return "the name belongs to the environment itself"
     return ""
 
