@@ -16,7 +16,6 @@ from rpm_venv.frozen import dataclass, field
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, startup
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
-from rpm_venv.wheels.wheel import is_reserved_command
 
 _COMMAND = re.compile(r"(?!\.)[^/\x00-\x1f\x7f]+")
 _DOTTED = re.compile(r"\w+(\.\w+)*")
@@ -147,6 +146,10 @@ def reserved(interpreter: Interpreter) -> frozenset[str]:
 
 
 def _refuse_reserved(merged: Merged, interpreter: Interpreter) -> None:
+    from rpm_venv.wheels.wheel import (
+        is_reserved_command,
+    )  # not where only differences are looked at
+
     names = reserved(interpreter)
     for path, (owner, _) in merged.claims.items():
         top, _, command = path.partition("/")
