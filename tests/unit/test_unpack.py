@@ -81,6 +81,15 @@ def test_what_is_said_is_written(tmp_path: Path, step: int) -> None:
     assert stored.entry_points[0].module == "demo"
 
 
+def test_what_bears_a_link_is_a_directory_that_is_there(tmp_path: Path) -> None:
+    said = ["demo", "..", "/etc", "demo/sub", "other", "demo-1.0.dist-info", "__pycache__", ""]
+    bears = frame(protocol.BEARS, json.dumps(said).encode())
+    files = file("demo/sub/a.txt") + file("single.txt") + file("third/a.txt")
+    assert unpack(tmp_path, meta(), files, bears, END).bears == ("demo",)
+    (tmp_path / "silent").mkdir()
+    assert unpack(tmp_path / "silent", meta(), files, END).bears == ()
+
+
 def test_record_lists_what_is_there(tmp_path: Path) -> None:
     unpack(tmp_path, meta(), file("demo/a, b.txt"), file("share/x", scheme=1), END)
     place = tmp_path / "object/site"
@@ -135,6 +144,8 @@ BROKEN = {
     "claims without end": frame(protocol.META, b"[" * 100_000) + END,
     "long claim": meta(name="x" * 2000) + END,
     "odd command": meta(commands=[["root", "x", "y:z"]]) + END,
+    "bears what is no list": meta() + frame(protocol.BEARS, b"{}") + END,
+    "bears what is no name": meta() + frame(protocol.BEARS, b"[[]]") + END,
     "unknown frame": meta() + frame(b"Z") + END,
     "huge frame": meta() + protocol.FRAME.pack(b"F", 1 << 31),
     "file without header": meta() + frame(protocol.FILE, b"x") + END,
