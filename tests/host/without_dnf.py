@@ -35,6 +35,7 @@ class _Package:
         return tuple(map(int, re.findall(r"\d+", f"{self.version}-{self.release}")))
 
     def is_meant(self, word: str) -> bool:
+        word = re.sub(r"\.(noarch|x86_64|aarch64)$", "", word)
         version = f"{self.name}-{self.version}"
         return any(
             fnmatch(each, word) for each in (self.name, version, f"{version}-{self.release}")

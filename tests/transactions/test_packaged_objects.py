@@ -46,7 +46,7 @@ def test_the_life_of_a_package(host: Host, build: Build, leftovers: Leftovers) -
     assert not host.exists(module)  # it was the old version's
     said.append(host.rpm("-U", "--oldpackage", old))
     assert answer(host) == "app1 1"
-    said.append(host.rpm("-U", "--replacepkgs", old))
+    said.append(host.rpm("--reinstall", old))
     assert answer(host) == "app1 1"
     said.append(host.rpm("-V", "app1", "rpm-venv"))
     said.append(host.rpm("-e", "app1"))

@@ -50,7 +50,7 @@ def test_rpm_sorts_the_runtime_in_front_whatever_the_order_of_the_arguments(
 def test_application_and_runtime_go_in_one_transaction(without_runtime: Host, build: Build) -> None:
     host = without_runtime
     before = host.snapshot()
-    host.publish(build(tiny_application()))
+    host.publish(build(tiny_application(sections={"%files": "%dir /opt/app1"})))
     host.dnf("install", "app1")
     host.rpm("-e", "rpm-venv", "app1")
     assert not host.exists("/opt/app1")
