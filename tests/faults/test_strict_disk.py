@@ -24,9 +24,9 @@ from tests.faults.systems import PATH
 Tree = dict[str, tuple[str, str]]
 _STAGING = "usr/lib/rpm-venv/staging/"
 #: What is to be a file of trust: such a one is cleared away by sync.
+_UNTRUSTED = "etc/fapolicyd/.rpm-venv-"
 #: Writes back early what another line makes durable: nothing is lost without it.
 _AHEAD = "system/flushing.py:"
-_UNTRUSTED = "etc/fapolicyd/.rpm-venv-"
 NAMES = tuple(scenario.name for scenario in SCENARIOS)
 #: The verb that drops both, objects and generations, is also tried where they cannot be renamed:
 #: in the lower layer of an overlay.
