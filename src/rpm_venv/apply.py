@@ -153,7 +153,8 @@ def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, 
     from rpm_venv.system import labels
     from rpm_venv.trees import assemble, fapolicyd
 
-    notes = assemble.complete(layout, step.declaration, wanted, step.interpreter, into)
+    links = configuration.read(layout).links
+    notes = assemble.complete(layout, step.declaration, wanted, step.interpreter, into, links=links)
     place = generations.directory(layout, wanted.path, wanted.name)
     said = labels.restore(layout, into, place)
     files.syncfs(into)

@@ -132,6 +132,16 @@ def test_what_is_a_link_and_what_is_not(system: System) -> None:
     assert system.findings() == []
 
 
+def test_the_administrator_can_do_without(system: System) -> None:
+    (system.root / "etc").mkdir(exist_ok=True)
+    (system.root / "etc/rpm-venv.conf").write_text("links = no\n")
+    system.install("/opt/app3/penv")
+    site = system.site("/opt/app3/penv")
+    assert not (site / "plain").is_symlink()
+    assert os.path.samefile(site / "plain/data.txt", system.object(PLAIN) / "site/plain/data.txt")
+    assert system.findings() == []
+
+
 def test_modules_are_those_of_the_generation(system: System) -> None:
     code = (
         "import json, plain, plain.sub, reach\n"

@@ -38,6 +38,7 @@ def _number(value: str, most: int) -> int | None:
 SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "require-sandbox": ("yes or no", _yes_or_no),
     "audit-max-age": ("a number of days", _days),
+    "links": ("yes or no", _yes_or_no),
     "keep": (f"a number from 0 to {_MOST_KEPT}", _kept),
 }
 
@@ -49,12 +50,14 @@ class Configuration:
     ``require_sandbox``: rather no environment than one whose wheels were read by a child that
     lacks a layer of confinement (docs/security.md). ``audit_max_age``: how many days old the newest
     record of the database of ``audit`` may be; None for any. ``keep``: how many generations stay
-    beside the live one, for a rollback.
+    beside the live one, for a rollback. ``links``: whether directories of a generation that is made
+    may be links into the store.
     """
 
     require_sandbox: bool = False
     audit_max_age: int | None = None
     keep: int = 1
+    links: bool = True
 
 
 def read(layout: Layout) -> Configuration:

@@ -47,12 +47,15 @@ def complete(
     generation: Generation,
     interpreter: Interpreter,
     into: Path,
+    *,
+    links: bool = True,
 ) -> tuple[str, ...]:
     """Make a generation in ``into``, an empty directory, with all that it says of itself.
 
-    As ``assemble``; what had to be decided between wheels is returned.
+    As ``assemble``; what had to be decided between wheels is returned. Without ``links`` no
+    directory is one, whatever the generation's layout allows.
     """
-    if generation.layout == LINKS and _store_is_near(layout, declaration.path):
+    if links and generation.layout == LINKS and _store_is_near(layout, declaration.path):
         descriptions = [store.description(layout, name) for name in generation.objects]
         parts = linked.apart(descriptions, interpreter)
     else:
