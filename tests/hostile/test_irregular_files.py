@@ -137,7 +137,8 @@ def test_what_is_no_file_holds_nobody_up(
     root = tmp_path / "root"
     number = list(FILES).index(file) + list(KINDS).index(kind)
     for verbs in systems(template, root, number, each=kind == "pipe"):
-        for place in root.glob(FILES[file]):
+        # Two generations may have one file, by links to one object.
+        for place in {found.parent.resolve() / found.name for found in root.glob(FILES[file])}:
             place.unlink()
             KINDS[kind](place)
         for verb in verbs:

@@ -290,7 +290,7 @@ def test_the_link_is_switched_when_the_generation_is_there_and_before_the_old_on
     assert answer(host) == "app1 2"
     assert len(host.run("ls", HOME).stdout.split()) == 3
     host.path("/srv/kill").unlink()
-    host.rpm("--reinstall", host.repository_path(packages[1]))
+    host.rpm("-U", "--replacepkgs", host.repository_path(packages[1]))
     assert answer(host) == "app1 2"
     assert host.rpm("-q", "app1").stdout == "app1-2-1.noarch\n"
     assert host.rpm("-V", "app1").output == ""
