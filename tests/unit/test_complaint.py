@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rpm_venv.fetching.complaint import diagnose
@@ -100,3 +102,11 @@ def test_one_of_several_hashes_is_wrong() -> None:
 )
 def test_anything_else_is_said_in_pips_own_words_and_briefly(said: str, message: str) -> None:
     assert diagnose(said).message == f"pip failed: {message}"
+
+
+def test_a_word_without_an_end_takes_time_in_proportion() -> None:
+    """Of a pip that was taken over: where each letter were tried with each, a minute."""
+    before = time.process_time()
+    said = f"pip._internal.{'x' * 100_000}\n"
+    assert diagnose(said).message.startswith("pip failed: pip._internal.xxx")
+    assert time.process_time() - before < 5

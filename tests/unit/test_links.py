@@ -17,7 +17,7 @@ import pytest
 
 from rpm_venv import cli
 from rpm_venv.paths import Layout
-from rpm_venv.trees import generation, generations, manifest
+from rpm_venv.trees import generation, generations, manifest, startup
 from rpm_venv.trees.manifest import Manifest, Tree
 from rpm_venv.trees.manifest import Path as Row
 from tests.host.wheels import Wheel, make_lock, make_wheel
@@ -206,7 +206,34 @@ def _object(system: System) -> str:
     return "missing {}/plain"
 
 
-DAMAGE = [_change, _mode, _add, _take, _directory, _link, _description, _object]
+def _way_mode(system: System) -> str:
+    (system.object(PLAIN) / "site").chmod(0o777)
+    return "mode {}/plain"
+
+
+def _way_link(system: System) -> str:
+    """To a copy that is equal today."""
+    system.object(PLAIN).rename(system.root / "copy")
+    system.object(PLAIN).symlink_to(system.root / "copy")
+    return "type {}/plain"
+
+
+def _way_file(system: System) -> str:
+    shutil.rmtree(system.object(PLAIN) / "site")
+    (system.object(PLAIN) / "site").write_text("")
+    return "type {}/plain"
+
+
+def _description_mode(system: System) -> str:
+    (system.object(PLAIN) / "object.json").chmod(0o666)
+    return "mode {}/plain"
+
+
+#: Of what is behind a link, and of the way to it.
+DAMAGE = [
+    *(_change, _mode, _add, _take, _directory, _link, _description, _object),
+    *(_way_mode, _way_link, _way_file, _description_mode),
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -220,6 +247,35 @@ def test_damage_shows_in_each_environment_and_is_mended_for_all(
     assert system.findings() == []
     text = (system.site(TWO) / "plain/sub/__init__.py").read_text()
     assert text == "value = 1\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_whose_the_way_behind_a_link_is(system: System) -> None:
+    os.chown(system.object(PLAIN), 1234, 1234)
+    assert system.findings() == [f"owner {path}/{SITE}/plain" for path in (ONE, TWO)]
+    system.call("repair", ONE)
+    assert system.findings() == []
+
+
+def test_a_generation_that_is_a_link_is_seen_and_mended(system: System) -> None:
+    tree = system.tree()
+    tree.rename(system.root / "tree")
+    tree.symlink_to(system.root / "tree")
+    assert f"type {ONE}/" in system.findings(ONE)
+    system.call("repair", ONE)
+    assert system.findings() == []
+    assert (system.root / "tree/pyvenv.cfg").is_file()  # nothing behind it is touched
+
+
+@pytest.mark.parametrize("name", [startup.FIRST, startup.LAST])
+def test_a_directory_of_the_environments_own_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    system = System(tmp_path, capsys)
+    system.ship(make_wheel("evil", files={f"{name}/__init__.py": "", "evil.pth": "evil\n"}))
+    lock = ["-r", "/usr/share/app/lock.txt", "-w", "/usr/share/app/wheels", "-o", "-p", PYTHON]
+    said = system.call("install", *lock, ONE, code=1)
+    assert f"{SITE}/{name}/__init__.py: belongs to the environment itself, and evil 1.0" in said
 
 
 def test_a_link_that_leads_elsewhere_is_seen_and_mended(system: System) -> None:

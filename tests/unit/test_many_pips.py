@@ -12,6 +12,7 @@ import pytest
 
 from rpm_venv.errors import FetchError, UnreachableError
 from rpm_venv.fetching import fetch, pips
+from rpm_venv.fetching.pips import Pip
 from rpm_venv.locks import lock
 from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout
@@ -115,6 +116,43 @@ def test_those_with_too_little_memory_are_asked_again_alone(
     found = fetch.from_index(layout, entries(*WHEELS), python, place)
     assert [each.distribution.sha256 for each in found] == [wheel.sha256 for wheel in WHEELS]
     assert {path.name for path in place.glob("log-*")} >= {"log-3"}  # after three that failed
+
+
+def taken_over(layout: Layout, place: Path, does: str) -> pips.Done:
+    """Eight shares whose pips do this, in the place of pip: they know FIRST and COUNT."""
+    program = place.parent / "pip"
+    start = "#!/usr/bin/python3\nimport os, sys\nfirst, count = map(int, sys.argv[5:7])\n"
+    program.write_text(f"{start}{does}\nsys.exit(1)\n")
+    program.chmod(0o755)
+    return pips.run(layout, place, [str(number) for number in range(24)], [Pip(str(program))])
+
+
+@pytest.mark.parametrize("make", ["open(name, 'x')", "os.symlink('/etc/passwd', name)"])
+def test_the_list_of_those_that_starved_goes_over_no_file_of_theirs(
+    layout: Layout, place: Path, make: str
+) -> None:
+    starve = "open('said-0', 'w').write('MemoryError\\n')\nprint(0)"
+    with pytest.raises(FetchError, match="pip left files that it has no reason to make"):
+        taken_over(layout, place, f"name = f'wheels-{{count}}.txt'\n{make}\n{starve}")
+
+
+def test_what_all_of_them_say_is_bounded_together(
+    layout: Layout, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, and however much of it; the end of a log has the reason."""
+    monkeypatch.setattr(pips, "_MAX_SAID", 1 << 16)
+    monkeypatch.setattr(pips, "_shared", lambda lines: [lines[n::8] for n in range(8)])
+    flood = (
+        "for number in range(count):\n"
+        " for kind in ('said', 'log'):\n"
+        "  with open(f'{kind}-{number}', 'w') as file:\n"
+        "   file.write(('x' * 99 + '\\n') * 1000 + f'the end of {kind}-{number}\\n')\n"
+        " print(number)"
+    )
+    done = taken_over(layout, place, flood)
+    assert len(done.said) == 8
+    assert sum(map(len, done.said)) <= 1 << 16
+    assert all(said.endswith(f"the end of log-{n}") for n, said in enumerate(done.said))
 
 
 @pytest.mark.parametrize(("count", "cpus", "expected"), [(1, 2, 1), (8, 2, 2), (138, 2, 8)])

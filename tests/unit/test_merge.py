@@ -110,6 +110,8 @@ def test_a_wheels_launcher_replaces_its_own_script() -> None:
         "scripts/Activate.ps1",
         "site/+rpm-venv.pth",
         "site/~rpm-venv.pth",
+        "site/+rpm-venv.pth/__init__.py",
+        "scripts/activate/x",
         f"data/{SITE}/+rpm-venv.pth",
         "data/lib64/python3.11/site-packages/+rpm-venv.pth",
     ],

@@ -69,6 +69,15 @@ def unpack(tmp_path: Path, *frames: bytes, step: int = 1 << 20) -> StoredObject:
     return unpacking.run(reader(b"".join(frames), step).events())
 
 
+def test_a_lie_about_links_is_believed_of_directories_in_site_packages_alone(
+    tmp_path: Path,
+) -> None:
+    said = ["demo", "share", "other", "..", "demo/sub", "demo-1.0.dist-info", "__pycache__", "a.py"]
+    frames = (file("demo/sub/a.txt"), file("share/x", scheme=1), file("a.py"))
+    bears = frame(protocol.BEARS, json.dumps(said).encode())
+    assert unpack(tmp_path, meta(), *frames, bears, END).bears == ("demo",)
+
+
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
 def test_what_is_said_is_written(tmp_path: Path, step: int) -> None:
     stored = unpack(tmp_path, meta(), file("demo/a.txt"), END, step=step)

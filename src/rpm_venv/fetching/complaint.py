@@ -15,7 +15,7 @@ _WRONG_HASH = re.compile(
 _NO_MATCH = re.compile(r"No matching distribution found for ([^\s(]+)")
 _ERROR = re.compile(r"^(?:\S+ )? *ERROR: (.+)$", re.M)
 #: The last line of a traceback: what pip says of what it did not expect.
-_RAISED = re.compile(r"^ *pip\._\w+\.[\w.]*?(\w+: .+)$", re.M)
+_RAISED = re.compile(r"^ *pip\._\w+\.(?:\w+\.)*(\w+: .+)$", re.M)
 _CREDENTIALS = re.compile(r"(?<=//)[^/\s]*@")  # a password may have an @ itself
 _REASON = re.compile(
     r"\[Errno -?\d+\] [^'\"()]*|\[SSL: \w+\] [^'\"()]*|too many \d+ error responses|timed out"

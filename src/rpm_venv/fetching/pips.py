@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rpm_venv.confined import many_pips, protocol
+from rpm_venv.errors import FetchError
 from rpm_venv.fetching import site
 from rpm_venv.paths import Layout
 from rpm_venv.system import configuration, files, reading, sandbox
 from rpm_venv.wheels.stream import printable
 
-_MAX_LOG = 8 << 20
+_MAX_SAID = 8 << 20  # bytes of what all pips said that is looked at; each byte may become ten
 _MAX_LINE = 4000  # characters of what pip says on stderr
 _TIMEOUT = 3600  # seconds, for all wheels of one environment
 
@@ -97,8 +98,18 @@ def _prepare(layout: Layout, place: Path) -> None:
             os.chmod(place.parent, mode | 0o011)  # noqa: S103
 
 
-def _write_list(place: Path, number: int, lines: Sequence[str]) -> None:
-    files.write_new(place / f"wheels-{number}.txt", "\n".join([*lines, ""]).encode(), 0o600)
+def _write_list(place: Path, number: int, lines: Sequence[str], user: int = -1) -> None:
+    """Write the list of a share, and give it to ``user``: by its descriptor, as all names may be
+    a stranger's. ``FileExistsError`` where something has the name.
+    """
+    new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(place / f"wheels-{number}.txt", new, 0o600)
+    try:
+        files.write_all(descriptor, "\n".join([*lines, ""]).encode())
+        if os.geteuid() == 0:
+            os.fchown(descriptor, user, user)
+    finally:
+        os.close(descriptor)
 
 
 class _Running:
@@ -123,9 +134,10 @@ class _Running:
         return Done(tuple(failed.values()), missing, none=len(failed) >= len(shares))
 
     def _again(self, pip: Pip, number: int, lines: Sequence[str]) -> dict[int, str]:
-        _write_list(self._place, number, lines)
-        listed = self._place / f"wheels-{number}.txt"
-        os.chown(listed, self._user, self._user, follow_symlinks=False)
+        try:
+            _write_list(self._place, number, lines, self._user)
+        except FileExistsError:  # of a pip that was taken over
+            raise FetchError("pip left files that it has no reason to make") from None
         return self._pips(pip, number, 1, protocol.PROGRAM_MEMORY)[0]
 
     def _pips(
@@ -145,24 +157,25 @@ class _Running:
         )
         if done.returncode == 0:
             return {}, done.missing
-        failed = {
-            number: self._words(number)
-            for number in range(first, first + count)
-            if str(number) in done.stdout.split()
-        }
+        told = done.stdout.split()
+        numbers = [number for number in range(first, first + count) if str(number) in told]
+        failed = {number: self._words(number, _MAX_SAID // len(numbers)) for number in numbers}
         return failed or {first: _printable(done.stderr, _MAX_LINE)}, done.missing
 
-    def _words(self, number: int) -> str:
-        """What a pip said, and what it wrote into its log."""
+    def _words(self, number: int, most: int) -> str:
+        """What a pip said, and the end of what it wrote into its log: ``most`` bytes in all."""
         # A line of an index's words may be as long as it likes; pip's list of versions is not.
-        said = _printable(self._read(f"said-{number}"), _MAX_LINE)
-        return f"{said}\n{_printable(self._read(f'log-{number}'))}"
+        said = _printable(self._read(f"said-{number}", most // 2), _MAX_LINE)
+        return f"{said}\n{_printable(self._read(f'log-{number}', most // 2, is_end=True))}"
 
-    def _read(self, name: str) -> str:
+    def _read(self, name: str, most: int, *, is_end: bool = False) -> str:
         """What a stranger wrote, of a regular file and nothing else."""
         try:
-            with os.fdopen(reading.regular(self._place / name, follow=False), "rb") as file:
-                return file.read(_MAX_LOG).decode("utf-8", "replace")
+            descriptor = reading.regular(self._place / name, follow=False)
+            with os.fdopen(descriptor, "rb") as file:
+                if is_end:
+                    file.seek(max(os.fstat(descriptor).st_size - most, 0))
+                return file.read(most).decode("utf-8", "replace")
         except OSError:
             return ""
 

@@ -62,8 +62,13 @@ class Trees:
             for path in [f"{file.scheme}/{file.path}"]
             if path.startswith(start)
         }
-        top = self._layout.object(tree.object_id) / tree.inside
-        return _below(top, _with_directories(files), os.stat(self._layout.store))
+        place = self._layout.object(tree.object_id)
+        owner = os.stat(self._layout.store)
+        above = list(_above(place, tree.inside, owner))
+        if any(finding.kind == "type" for finding in above):
+            return above  # what is behind it is not the store's
+        below = _below(place / tree.inside, _with_directories(files), owner)
+        return dict.fromkeys([*above, *below])
 
     def _described(self, object_id: str) -> tuple[StoredObject, str]:
         if self._last is None or self._last[0] != object_id:
@@ -114,6 +119,23 @@ def of_object(layout: Layout, object_id: str) -> Iterator[Finding]:
 def _with_directories(files: Mapping[str, Path]) -> dict[str, Path]:
     directories = {path: Path(path, "dir", 0o755) for path in parents(files)}
     return {"": _TOP, **directories, **files}
+
+
+def _above(place: RealPath, inside: str, owner: os.stat_result) -> Iterator[Finding]:
+    """How an object's description, or a directory on the way to one in it, is not as it was made.
+
+    Who may write there has a say in what a link leads to, whatever is behind it now.
+    """
+    way = ["", *sorted(parents([inside]), key=len)]
+    for name in (*way, _OBJECT_JSON):
+        entry = Path(name, "file", 0o644) if name == _OBJECT_JSON else Path(name, "dir", 0o755)
+        status = os.lstat(f"{place}/{name}" if name else place)
+        for finding in compare(entry, _on_disk(os.fspath(place), entry, status)):
+            yield Finding(finding.kind, "")
+        if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
+            yield Finding("owner", "")
+        if not stat.S_ISDIR(status.st_mode):
+            return  # the description is the last
 
 
 def _below(top: RealPath, expected: Mapping[str, Path], owner: os.stat_result) -> Iterator[Finding]:
@@ -184,7 +206,7 @@ def _is_as_written(top: str, entry: Path, status: os.stat_result) -> bool:
 def _on_disk(top: str, expected: Path, status: os.stat_result) -> Path:
     name, mode = expected.path, stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
-        return Path(name, "link", digest=os.readlink(f"{top}/{name}"))
+        return Path(name, "link", digest=os.readlink(f"{top}/{name}" if name else top))
     if stat.S_ISDIR(status.st_mode):
         return Path(name, "dir", mode)
     if stat.S_ISREG(status.st_mode) and expected.kind == "file" and not expected.digest:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from rpm_venv.frozen import dataclass
 from rpm_venv.system.interpreter import Interpreter
-from rpm_venv.trees import merge
+from rpm_venv.trees import merge, startup
 from rpm_venv.trees.manifest import Tree
 from rpm_venv.wheels.store import Description, StoredObject
 
@@ -31,7 +31,8 @@ class Parts:
 def apart(descriptions: Sequence[Description], interpreter: Interpreter) -> Parts:
     """Take apart what can be links and what is to be merged; ``VenvError`` as ``stored``."""
     loose = [each.stored(without=each.head.bears) for each in descriptions]
-    tops: Counter[str] = Counter()
+    # What the environment has there itself is no wheel's: merge refuses it.
+    tops = Counter((startup.FIRST, startup.LAST))
     for stored in loose:
         tops.update(stored.bears)
         tops.update(set(_tops(stored, interpreter)))

@@ -151,11 +151,13 @@ def _refuse_reserved(merged: Merged, interpreter: Interpreter) -> None:
     )  # not where only differences are looked at
 
     names = reserved(interpreter)
+    below = tuple(f"{name}/" for name in names)
     for path, (owner, _) in merged.claims.items():
         top, _, command = path.partition("/")
         if (
             path in names
-            or top in (".rpm-venv", "pyvenv.cfg")
+            or path.startswith(below)
+            or top == ".rpm-venv"
             or (top == "bin" and is_reserved_command(command.partition("/")[0]))
         ):
             problem = f"belongs to the environment itself, and {_name(owner)} would replace it"

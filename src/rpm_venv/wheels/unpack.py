@@ -179,7 +179,8 @@ class Unpacking:
 
     def _bearing(self, claims: Claims) -> tuple[str, ...]:
         """What the child said of directories that are there: where it lies, it harms its wheel."""
-        inside = {file.path.partition("/")[0] for file in self._files if "/" in file.path}
+        site = (file.path for file in self._files if file.scheme == "site")
+        inside = {path.partition("/")[0] for path in site if "/" in path}
         inside -= {claims.dist_info, "__pycache__"}
         return tuple(sorted(inside.intersection(self._bears)))
 
