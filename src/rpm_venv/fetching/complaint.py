@@ -7,6 +7,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 _NOT_FETCHED = re.compile(r"Could not fetch URL (\S+): (.*?)(?: - skipping)?$", re.M)
+#: The last of pip's retries, which it tells of where it keeps quiet about what it could not fetch.
+_BROKEN = re.compile(r"Retrying \(Retry\(total=0\b.*? after connection broken by (.*)': /")
 _WRONG_HASH = re.compile(
     r"^ *([^\s=]+==[^\s=]\S*) from (\S+).*\n *Expected sha256 .*(?:\n *(?:Expected )? *or .*)*"
     r"\n *Got +([0-9a-f]{64})",
@@ -56,7 +58,7 @@ def _unusable(said: str) -> Complaint | None:
             "there is no pip to ask the index with",
             "install it: dnf install python3-pip; or put the wheels into the package (-w DIR -o)",
         )
-    return _unfetched(said) or _unanswered(said)
+    return _unfetched(said) or _unanswered(said) or _broken(said)
 
 
 def _wrong_hash(said: str) -> Complaint | None:
@@ -83,6 +85,15 @@ def _unfetched(said: str) -> Complaint | None:
         message = f"the index at {_host(url)} cannot be reached: {_why(reason)}"
         return Complaint(message, SHIP_WHEELS, unreachable=True)
     return None
+
+
+def _broken(said: str) -> Complaint | None:
+    found = _BROKEN.search(said)
+    if found is None:
+        return None
+    return Complaint(
+        f"the index cannot be reached: {_why(found[1])}", SHIP_WHEELS, unreachable=True
+    )
 
 
 def _unanswered(said: str) -> Complaint | None:

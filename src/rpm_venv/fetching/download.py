@@ -44,7 +44,7 @@ def distributions(
             break
         without = {name.lower() for name in _NO_WHEEL.findall(done.stderr)}
         found = [entry for entry in wheels if f"{entry.name}=={entry.version}" in without]
-        if not found:
+        if not found or complaint.of_index(done.stderr):  # what was not asked has not answered
             raise _failed(done)
         sources += found
         wheels = [entry for entry in wheels if entry not in found]
