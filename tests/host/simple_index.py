@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import functools
 import http.server
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,15 @@ from pathlib import Path
 
 from rpm_venv.paths import Layout
 from tests.host.wheels import Wheel
+
+
+@contextmanager
+def reachable_directory() -> Iterator[Path]:
+    """A directory that a stranger can reach: pytest's own are closed to others."""
+    top = Path(tempfile.mkdtemp(prefix="rpm-venv-test-", dir="/var/tmp"))
+    top.chmod(0o755)
+    yield top
+    shutil.rmtree(top)
 
 
 class Index:

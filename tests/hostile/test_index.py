@@ -11,7 +11,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter, sandbox
 from rpm_venv.system.interpreter import Interpreter
+from tests.host.simple_index import reachable_directory
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -183,11 +183,9 @@ def python() -> Interpreter:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A staging directory that nobody can reach: pytest's own are closed to others."""
-    top = Path(tempfile.mkdtemp(prefix="rpm-venv-test-", dir="/var/tmp"))
-    top.chmod(0o755)
-    (top / "fetch").mkdir(mode=0o700)
-    yield top / "fetch"
-    shutil.rmtree(top)
+    with reachable_directory() as top:
+        (top / "fetch").mkdir(mode=0o700)
+        yield top / "fetch"
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels import store
-from tests.host.simple_index import Index, configure, serving
+from tests.host.simple_index import Index, configure, reachable_directory, serving
 from tests.host.wheels import Wheel, make_wheel
 
 #: pip runs as nobody, who gets at the system's Python, and not at one in a home directory.
@@ -209,16 +209,11 @@ def site(tmp_path: Path, layout: Layout) -> Iterator[Index]:
 @pytest.fixture
 def staging(layout: Layout) -> Iterator[Path]:
     """A directory that nobody can reach: pytest's own are closed to others."""
-    import shutil
-    import tempfile
-
-    top = Path(tempfile.mkdtemp(prefix="rpm-venv-test-", dir="/var/tmp"))
-    top.chmod(0o755)
-    place = top / "staging" / "fetch"
-    place.mkdir(parents=True, mode=0o700)
-    (top / "staging").chmod(0o700)
-    yield place
-    shutil.rmtree(top)
+    with reachable_directory() as top:
+        place = top / "staging" / "fetch"
+        place.mkdir(parents=True, mode=0o700)
+        (top / "staging").chmod(0o700)
+        yield place
 
 
 def refused(layout: Layout, python: Interpreter, staging: Path, *lines: str) -> FetchError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from rpm_venv.locks.lock import Entry
 from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter
 from rpm_venv.system.interpreter import Interpreter
-from tests.host.simple_index import Index, configure, serving
+from tests.host.simple_index import Index, configure, reachable_directory, serving
 from tests.host.wheels import Wheel, make_lock, make_wheel
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody")
@@ -46,11 +44,9 @@ def site(tmp_path: Path, layout: Layout) -> Iterator[Index]:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A directory that a stranger can reach: pytest's own are closed to others."""
-    top = Path(tempfile.mkdtemp(prefix="rpm-venv-test-", dir="/var/tmp"))
-    top.chmod(0o755)
-    (top / "fetch").mkdir(mode=0o700)
-    yield top / "fetch"
-    shutil.rmtree(top)
+    with reachable_directory() as top:
+        (top / "fetch").mkdir(mode=0o700)
+        yield top / "fetch"
 
 
 def entries(*wheels: Wheel) -> tuple[Entry, ...]:

@@ -30,7 +30,7 @@ _COMPARED = re.compile(
     rb"relative_to|relpath|commonpath|commonprefix|site-packages|getsitepackages|get_python_lib"
     rb"|sysconfig|sys\.(?:exec_)?prefix|VIRTUAL_ENV"
 )
-#: Words without which the patterns of these names find nothing: looking for them takes a tenth.
+#: Words without which the patterns of these names find nothing. They are found sooner.
 _WORDS = {
     _OWN_PLACE: (
         *(b"__file__", b"__path__", b"__spec__", b"getfile(", b"getabsfile", b"getsourcefile"),

@@ -7,12 +7,14 @@ or fill its memory. An edge: reads.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
 
 #: Bytes of the largest file of ours, the manifest of the largest generation there can be.
 MOST = 64 << 20
+_CHUNK = 1 << 20
 
 
 def regular(path: str | Path, flags: int = os.O_RDONLY, *, follow: bool = True) -> int:
@@ -38,6 +40,22 @@ def refuse_irregular(descriptor: int, path: str | Path) -> None:
     """``OSError`` (EINVAL) where what was opened is no regular file."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise _irregular(path)
+
+
+def digest(descriptor: int, size: int) -> str:
+    """The sha256 (hex) of a regular file from where its descriptor is; ``size`` is what it has.
+
+    Room for a megabyte takes longer than most files: it is made for ``size``. A file that has more
+    by now is read to its end.
+    """
+    found = hashlib.sha256()
+    most = min(size + 1, _CHUNK)
+    chunk = os.read(descriptor, most)
+    found.update(chunk)
+    while len(chunk) == most:  # less is the end of a regular file (read(2))
+        chunk = os.read(descriptor, most)
+        found.update(chunk)
+    return found.hexdigest()
 
 
 def content(path: Path, *, most: int = MOST, follow: bool = True) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import stat
@@ -18,7 +17,6 @@ from rpm_venv.trees.merge import parents
 from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import StoredObject
 
-_CHUNK = 1 << 20
 _ABOUT_JSON = f"{generations.ABOUT}/generation.json"
 _OBJECT_JSON = "object.json"
 _TOP = Path("", "dir", 0o755)
@@ -218,17 +216,10 @@ def _on_disk(top: str, expected: Path, status: os.stat_result) -> Path:
 
 def _digest(file: str, size: int) -> str:
     """The sha256 (hex) of a file that was seen to be a regular one."""
-    digest = hashlib.sha256()
     # Should it be a pipe by now, or a link, it is not waited for and not followed.
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         reading.refuse_irregular(descriptor, file)
-        most = min(size + 1, _CHUNK)  # room for a megabyte takes longer than most files
-        chunk = os.read(descriptor, most)
-        digest.update(chunk)
-        while len(chunk) == most:  # less is the end of a regular file (read(2))
-            chunk = os.read(descriptor, most)
-            digest.update(chunk)
+        return reading.digest(descriptor, size)
     finally:
         os.close(descriptor)
-    return digest.hexdigest()

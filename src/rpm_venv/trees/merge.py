@@ -146,9 +146,8 @@ def reserved(interpreter: Interpreter) -> frozenset[str]:
 
 
 def _refuse_reserved(merged: Merged, interpreter: Interpreter) -> None:
-    from rpm_venv.wheels.wheel import (
-        is_reserved_command,
-    )  # not where only differences are looked at
+    # Not where only differences are looked at.
+    from rpm_venv.wheels.wheel import is_reserved_command
 
     names = reserved(interpreter)
     below = tuple(f"{name}/" for name in names)

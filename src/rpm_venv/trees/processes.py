@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import signal
 import time
@@ -18,10 +17,10 @@ from pathlib import Path
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import HOME, Layout, environment_named, escape
 from rpm_venv.trees.generation import NAME_DIGITS, is_name
+from rpm_venv.wheels import store
 
 _PATIENCE = 10.0  # seconds, for all processes; a thousand take a tenth of one
 _PROC = "/proc"
-_OBJECT = re.compile(r"[0-9a-f]{64}-[A-Za-z0-9_.-]+")
 _MAX_SHOWN = 512  # bytes of a path below envs/ or store/ that tell where it is
 
 
@@ -129,11 +128,11 @@ def _generations(text: bytes, envs: str) -> Iterator[str]:
             yield f"{environment}/{rest[:NAME_DIGITS]}"
 
 
-def _objects(text: bytes, store: str) -> Iterator[str]:
+def _objects(text: bytes, place: str) -> Iterator[str]:
     """The objects that a text has paths of."""
-    for after in text.split(store.encode())[1:]:
+    for after in text.split(place.encode())[1:]:
         name = after[:_MAX_SHOWN].decode("ascii", "replace").partition("/")[0]
-        if _OBJECT.fullmatch(name):
+        if store.is_id(name):
             yield name
 
 

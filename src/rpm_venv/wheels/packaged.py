@@ -29,7 +29,6 @@ from rpm_venv.wheels.objects import Packaged, StoredFile, StoredObject
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODES = (0o644, 0o755)
-_CHUNK = 1 << 20
 _DESCRIPTION = "object.json"
 
 
@@ -224,17 +223,10 @@ class _Import:
             os.close(descriptor)
 
     def _contents_problem(self, descriptor: int, file: StoredFile) -> str:
-        digest = hashlib.sha256()
-        most = min(file.size + 1, _CHUNK)  # room for a megabyte takes longer than most files
-        first = chunk = os.read(descriptor, most)
-        digest.update(chunk)
-        while len(chunk) == most:  # less is the end of a regular file (read(2))
-            chunk = os.read(descriptor, most)
-            digest.update(chunk)
-        if digest.hexdigest() != file.sha256:
+        if reading.digest(descriptor, file.size) != file.sha256:
             return "it is not what it was when it was packaged"
         is_code = file.scheme == "site" and file.path.endswith(f".{self._tag}.pyc")
-        if is_code and first[:4] != self._magic:
+        if is_code and os.pread(descriptor, 4, 0) != self._magic:
             return f"it is byte code of another release of {self._tag}"
         return ""
 

@@ -38,6 +38,7 @@ __all__ = [
     "filling",
     "has",
     "ids",
+    "is_id",
     "lists_all",
     "loads",
     "object_id",
@@ -62,13 +63,18 @@ def lists_all(layout: Layout, object_ids: Iterable[str]) -> bool:
         return False
 
 
+def is_id(name: str) -> bool:
+    """Whether this is the name of an object, as ``object_id`` makes them."""
+    return _ID.fullmatch(name) is not None
+
+
 def ids(layout: Layout) -> tuple[str, ...]:
     """The names of all objects in the store."""
     try:
         names = os.listdir(layout.store)
     except FileNotFoundError:
         return ()
-    return tuple(sorted(name for name in names if _ID.fullmatch(name)))
+    return tuple(sorted(name for name in names if is_id(name)))
 
 
 @dataclass(frozen=True)
@@ -225,7 +231,7 @@ def clear(layout: Layout, added: Iterable[str]) -> None:
 
 def drop(layout: Layout, object_ids: Collection[str]) -> None:
     """Delete objects; one that is not there is no error."""
-    wrong = [name for name in object_ids if not _ID.fullmatch(name)]
+    wrong = [name for name in object_ids if not is_id(name)]
     if wrong:
         raise ValueError(f"not the name of an object: {wrong[0]!r}")
     there = [name for name in object_ids if layout.object(name).is_dir()]
