@@ -92,8 +92,8 @@ def damaged_objects(layout: Layout, path: str) -> tuple[tuple[str, ...], tuple[s
 
     damaged: list[str] = []
     added: list[str] = []
-    for name in sorted(name for name in names if store.has(layout, name)):
-        found = list(differences.of_object(layout, name))
+    there = sorted(name for name in names if store.has(layout, name))
+    for name, found in differences.of_objects(layout, there):
         if any(finding.kind != "added" for finding in found):
             damaged.append(name)
         else:

@@ -28,7 +28,8 @@ ROWS = (
         "edges",
         "system.amendments system.configuration system.declared system.files system.image "
         "system.interpreter "
-        "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed",
+        "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed "
+        "system.shares",
     ),
     ("sharing", "system.sharing system.copying system.labels system.flushing"),
     ("locks", "locks.toml locks.requirements locks.pylock locks.lock"),
@@ -58,6 +59,7 @@ RUNS_PROGRAMS = {
     "system.rpmdb",
     "system.sandbox",
     "system.run_as",
+    "system.shares",
     "trees.processes",
     "locks.resolve",
     "fetching.download",

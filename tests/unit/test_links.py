@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rpm_venv import cli
+from rpm_venv import cli, survey
 from rpm_venv.paths import Layout
 from rpm_venv.trees import generation, generations, manifest, startup
 from rpm_venv.trees.manifest import Manifest, Tree
@@ -247,6 +247,67 @@ def test_damage_shows_in_each_environment_and_is_mended_for_all(
     assert system.findings() == []
     text = (system.site(TWO) / "plain/sub/__init__.py").read_text()
     assert text == "value = 1\n"
+
+
+#: The command with three processes for any number of files, each of which gets some of them.
+SHARING = """
+import os, sys, time
+sys.path[:0] = SOURCE
+from rpm_venv import cli, survey
+from rpm_venv.trees import differences
+os.sched_getaffinity = lambda process: {0, 1, 2}
+command, wrong = os.getpid(), differences._wrong
+differences._WORTH = 1
+def slow(file):
+    time.sleep(0.002)
+    DYING
+    return wrong(file)
+differences._wrong = slow
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def _shared(system: System, dying: str, *words: str) -> tuple[int, str, str]:
+    source = repr([str(Path(cli.__file__).parents[1])])
+    code = SHARING.replace("SOURCE", source).replace("DYING", dying)
+    argv = [sys.executable, "-Ic", code, "--root", str(system.root), *words]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+def test_several_processes_find_what_one_finds(system: System) -> None:
+    """Each file is damaged, behind a link and not: so one is of each process."""
+    assert _shared(system, "", "verify") == (0, "", "")
+    places = [system.tree(), system.object(PLAIN) / "site/plain"]
+    below = [path for place in places for path in sorted(place.rglob("*"))]
+    files = [path for path in below if path.is_file() and not path.is_symlink()]
+    assert all(file.resolve() == file for file in files)  # none is the interpreter's
+    for number, file in enumerate(files):
+        if number % 4 == 0:
+            file.write_bytes(b"\xff" * file.stat().st_size)
+        elif number % 4 == 1:
+            file.unlink()
+        elif number % 4 == 2:
+            file.chmod(0o600)
+        else:
+            os.chown(file, 1, 1)
+    system.capsys.readouterr()
+    alone = cli.main(["--root", str(system.root), "verify"])
+    said = system.capsys.readouterr()
+    kinds = {line.split()[0] for line in said.out.splitlines()}
+    assert kinds >= {"content", "missing", "mode", "owner"}
+    assert _shared(system, "", "verify") == (alone, said.out, said.err)
+    damaged, added = survey.damaged_objects(system.layout, ONE)
+    assert damaged and not added
+
+
+@pytest.mark.parametrize("verb", ["verify", "repair"])
+def test_a_process_that_is_killed_is_no_sound_environment(system: System, verb: str) -> None:
+    dying = "os.getpid() == command or os.kill(os.getpid(), 9)"
+    code, said, error = _shared(system, dying, verb, ONE)
+    assert (code, said) == (1, "")
+    assert "ended before its time (signal 9)" in error
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")

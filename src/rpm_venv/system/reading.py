@@ -36,10 +36,12 @@ def regular(path: str | Path, flags: int = os.O_RDONLY, *, follow: bool = True) 
     return descriptor
 
 
-def refuse_irregular(descriptor: int, path: str | Path) -> None:
-    """``OSError`` (EINVAL) where what was opened is no regular file."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+def refuse_irregular(descriptor: int, path: str | Path) -> os.stat_result:
+    """``OSError`` (EINVAL) where what was opened is no regular file; its status where it is one."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         raise _irregular(path)
+    return status
 
 
 def digest(descriptor: int, size: int) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as RealPath
 
 from rpm_venv.errors import VenvError
+from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
-from rpm_venv.system import reading
+from rpm_venv.system import reading, shares
 from rpm_venv.trees import generations
 from rpm_venv.trees.manifest import Finding, Path, Tree, compare
 from rpm_venv.trees.merge import parents
 from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import StoredObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Union
 
 _ABOUT_JSON = f"{generations.ABOUT}/generation.json"
 _OBJECT_JSON = "object.json"
@@ -30,6 +34,24 @@ _DESCRIPTION = {
         Path(f"{generations.ABOUT}/manifest", "file", 0o644),
     )
 }
+#: What a file costs beside its bytes, in bytes; and what another process is started for. Measured.
+_FILE_COSTS = 16 << 10
+_WORTH = 12 << 20
+#: Files to be read that are kept in mind, where it is not all of one generation.
+_MOST_UNREAD = 50_000
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A regular file at ``place`` that has to be read to know how it differs from its entry."""
+
+    place: str
+    entry: Path
+    owner: tuple[int, int]
+
+
+if TYPE_CHECKING:
+    _Seen = Union[Finding, _Unread]  # or what has to be read for a finding
 
 
 class Trees:
@@ -40,13 +62,21 @@ class Trees:
         self._known: dict[Tree, tuple[Finding, ...]] = {}
         self._last: tuple[str, StoredObject, str] | None = None
 
+    def look(self, trees: Iterable[Tree], beside: Sequence[_Seen]) -> tuple[Finding, ...]:
+        """Look at those that were not yet, and read the files of ``beside`` in the same go.
+
+        What was found beside.
+        """
+        new = {tree: list(self._look(tree)) for tree in trees if tree not in self._known}
+        found, *of_trees = _read([beside, *new.values()])
+        self._known.update(zip(new, of_trees))
+        return found
+
     def differences(self, tree: Tree) -> tuple[Finding, ...]:
-        """Every way in which a directory is not as its object's description has it."""
-        if tree not in self._known:
-            self._known[tree] = tuple(self._look(tree))
+        """Every way in which a directory that was looked at is not as its object has it."""
         return self._known[tree]
 
-    def _look(self, tree: Tree) -> Iterable[Finding]:
+    def _look(self, tree: Tree) -> Iterable[_Seen]:
         try:
             stored, digest = self._described(tree.object_id)
         except VenvError:  # an object that is not there, or waits to be made anew
@@ -65,8 +95,7 @@ class Trees:
         above = list(_above(place, tree.inside, owner))
         if any(finding.kind == "type" for finding in above):
             return above  # what is behind it is not the store's
-        below = _below(place / tree.inside, _with_directories(files), owner)
-        return dict.fromkeys([*above, *below])
+        return [*above, *_below(place / tree.inside, _with_directories(files), owner)]
 
     def _described(self, object_id: str) -> tuple[StoredObject, str]:
         if self._last is None or self._last[0] != object_id:
@@ -85,23 +114,39 @@ def of(layout: Layout, path: str, generation: str, trees: Trees | None = None) -
     top = generations.directory(layout, path, generation)
     expected = {entry.path: entry for entry in generations.manifest(layout, path, generation).paths}
     expected.update(_DESCRIPTION)
-    findings = list(_below(top, expected, os.stat(layout.envs)))
-    here = {finding.path for finding in findings}
+    seen = list(_below(top, expected, os.stat(layout.envs)))
+    here = {finding.path for finding in seen if isinstance(finding, Finding)}
     if _ABOUT_JSON not in here and not _describes_itself(layout, path, generation):
-        findings.append(Finding("content", _ABOUT_JSON))
+        seen.append(Finding("content", _ABOUT_JSON))
+    links = {
+        entry.path: Tree.parse(entry.digest)
+        for entry in expected.values()
+        if entry.kind == "tree" and entry.path not in here
+    }
     trees = trees or Trees(layout)
-    for entry in expected.values():
-        if entry.kind == "tree" and entry.path not in here:
-            tree = Tree.parse(entry.digest)
-            if not _leads_to(top / entry.path, layout.object(tree.object_id) / tree.inside):
-                findings.append(Finding("target", entry.path))
-            for inside in trees.differences(tree):
-                findings.append(Finding(inside.kind, f"{entry.path}/{inside.path}".rstrip("/")))
+    findings = list(trees.look(links.values(), seen))
+    for link, tree in links.items():
+        if not _leads_to(top / link, layout.object(tree.object_id) / tree.inside):
+            findings.append(Finding("target", link))
+        for inside in trees.differences(tree):
+            findings.append(Finding(inside.kind, f"{link}/{inside.path}".rstrip("/")))
     yield from sorted(findings, key=lambda finding: finding.path)
 
 
-def of_object(layout: Layout, object_id: str) -> Iterator[Finding]:
-    """Every way in which an object of the store differs from its description."""
+def of_objects(
+    layout: Layout, object_ids: Iterable[str]
+) -> Iterator[tuple[str, tuple[Finding, ...]]]:
+    """Each of these objects of the store, and how it differs from its description."""
+    seen: dict[str, list[_Seen]] = {}
+    for object_id in object_ids:
+        seen[object_id] = list(_of_object(layout, object_id))
+        if sum(map(len, seen.values())) > _MOST_UNREAD:
+            yield from zip(seen, _read([*seen.values()]))
+            seen = {}
+    yield from zip(seen, _read([*seen.values()]))
+
+
+def _of_object(layout: Layout, object_id: str) -> Iterator[_Seen]:
     try:
         stored = store.read(layout, object_id)
     except VenvError:
@@ -136,28 +181,35 @@ def _above(place: RealPath, inside: str, owner: os.stat_result) -> Iterator[Find
             return  # the description is the last
 
 
-def _below(top: RealPath, expected: Mapping[str, Path], owner: os.stat_result) -> Iterator[Finding]:
+def _below(top: RealPath, expected: Mapping[str, Path], owner: os.stat_result) -> Iterator[_Seen]:
     """How what is at ``top`` and below differs; a file that has no digest is not read."""
-    seen = set()
     place = os.fspath(top)
+    mine = (owner.st_uid, owner.st_gid)
     try:
         first = os.lstat(place)
     except FileNotFoundError:
         yield Finding("missing", "")
         return
-    below = _walk(place) if stat.S_ISDIR(first.st_mode) else iter(())
-    for name, status in itertools.chain([("", first)], below):
-        seen.add(name)
-        entry = expected.get(name)
+    yield from _of(place, expected[""], first, mine)
+    left = dict(expected)
+    del left[""]
+    for name, there in _walk(place) if stat.S_ISDIR(first.st_mode) else ():
+        entry = left.pop(name, None)
         if entry is None:
             yield Finding("added", name)
-            continue
-        if not _is_as_written(place, entry, status):
-            yield from compare(entry, _on_disk(place, entry, status))
-        if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
-            yield Finding("owner", name)
-    for name in expected.keys() - seen:
+        elif entry.kind == "file" and entry.digest and there.is_file(follow_symlinks=False):
+            yield _Unread(f"{place}/{name}", entry, mine)
+        else:
+            yield from _of(place, entry, there.stat(follow_symlinks=False), mine)
+    for name in left:
         yield Finding("missing", name)
+
+
+def _of(top: str, entry: Path, status: os.stat_result, owner: tuple[int, int]) -> Iterator[Finding]:
+    """How one path differs that is not to be read, or is no file."""
+    yield from compare(entry, _on_disk(top, entry, status))
+    if (status.st_uid, status.st_gid) != owner:
+        yield Finding("owner", entry.path)
 
 
 def _leads_to(link: RealPath, place: RealPath) -> bool:
@@ -173,32 +225,17 @@ def _describes_itself(layout: Layout, path: str, generation: str) -> bool:
     return described is not None and described.name == generation == described.decided_name
 
 
-def _walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Every path below ``top``, with its status; however deep somebody made it."""
+def _walk(top: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Every path below ``top``; however deep somebody made it."""
     left = [""]
     while left:
         below = left.pop()
         with os.scandir(f"{top}/{below}") as entries:
             for entry in entries:
-                name = f"{below}{entry.name}"
-                yield name, entry.stat(follow_symlinks=False)
+                name = below + entry.name
+                yield name, entry
                 if entry.is_dir(follow_symlinks=False):
                     left.append(f"{name}/")
-
-
-def _is_as_written(top: str, entry: Path, status: os.stat_result) -> bool:
-    """Whether this is a regular file as its entry has it: nearly all are."""
-    return (
-        entry.kind == "file"
-        and status.st_mode == stat.S_IFREG | entry.mode
-        and (
-            not entry.digest
-            or (
-                status.st_size == entry.size
-                and _digest(f"{top}/{entry.path}", entry.size) == entry.digest
-            )
-        )
-    )
 
 
 def _on_disk(top: str, expected: Path, status: os.stat_result) -> Path:
@@ -207,19 +244,42 @@ def _on_disk(top: str, expected: Path, status: os.stat_result) -> Path:
         return Path(name, "link", digest=os.readlink(f"{top}/{name}" if name else top))
     if stat.S_ISDIR(status.st_mode):
         return Path(name, "dir", mode)
-    if stat.S_ISREG(status.st_mode) and expected.kind == "file" and not expected.digest:
-        return Path(name, "file", mode)
     if stat.S_ISREG(status.st_mode):
-        return Path(name, "file", mode, status.st_size, _digest(f"{top}/{name}", status.st_size))
+        return Path(name, "file", mode)
     return Path(name, "other", mode)
 
 
-def _digest(file: str, size: int) -> str:
-    """The sha256 (hex) of a file that was seen to be a regular one."""
+def _read(seen: Sequence[Sequence[_Seen]]) -> list[tuple[Finding, ...]]:
+    """Every finding once, in the order of what was seen; all files are read for them."""
+    unread = [one for some in seen for one in some if isinstance(one, _Unread)]
+    costs = [one.entry.size + _FILE_COSTS for one in unread]
+    wrong = {id(unread[at]): kinds for at, kinds in shares.each(_wrong, unread, costs, _WORTH)}
+    return [tuple(dict.fromkeys(_findings(some, wrong))) for some in seen]
+
+
+def _findings(seen: Sequence[_Seen], wrong: Mapping[int, Sequence[str]]) -> Iterator[Finding]:
+    for one in seen:
+        if isinstance(one, Finding):
+            yield one
+        elif id(one) in wrong:
+            yield from (Finding(kind, one.entry.path) for kind in wrong[id(one)])
+
+
+def _wrong(file: _Unread) -> list[str]:
+    """What is wrong with a file that was seen to be a regular one; nearly always nothing."""
     # Should it be a pipe by now, or a link, it is not waited for and not followed.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(file.place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    entry = file.entry
+    kinds = []
     try:
-        reading.refuse_irregular(descriptor, file)
-        return reading.digest(descriptor, size)
+        status = reading.refuse_irregular(descriptor, file.place)
+        size = status.st_size
+        if size != entry.size or reading.digest(descriptor, size) != entry.digest:
+            kinds.append("content")
     finally:
         os.close(descriptor)
+    if stat.S_IMODE(status.st_mode) != entry.mode:
+        kinds.append("mode")
+    if (status.st_uid, status.st_gid) != file.owner:
+        kinds.append("owner")
+    return kinds
