@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from rpm_venv import apply, plan
 from rpm_venv.choose import Choice
 from rpm_venv.errors import VenvError
-from rpm_venv.locks import amendments, fit
+from rpm_venv.locks import amendments
 from rpm_venv.locks.amended import Amendment
 from rpm_venv.plan import Wish
 from rpm_venv.report import Context
-from rpm_venv.wheels import needs
 from rpm_venv.wheels.objects import object_id
 
 #: The steps that change nothing which anybody can see.
@@ -48,6 +47,9 @@ def left(steps: Sequence[plan.Step], choice: Choice) -> tuple[plan.Step, ...]:
 
 
 def _misfits(context: Context, wish: Wish, choice: Choice) -> dict[Amendment, str]:
+    from rpm_venv.locks import fit  # most environments are not amended
+    from rpm_venv.wheels import needs  # starts children
+
     amended = choice.amended
     ids = [object_id(each.distribution.sha256, wish.interpreter) for each in choice.wheels]
     before = {name: amended.was(name) for name in amended.applied}

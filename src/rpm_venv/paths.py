@@ -7,6 +7,7 @@ A *real path* is the same file as this process sees it, below ``--root``.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from rpm_venv.errors import UsageError
@@ -112,11 +113,11 @@ class Layout:
         """The target path of a real path below this root; ``ValueError`` if it is not below."""
         return "/" + str(real.relative_to(self.root)) if real != self.root else "/"
 
-    @property
+    @cached_property
     def home(self) -> Path:
         return self.real(HOME)
 
-    @property
+    @cached_property
     def store(self) -> Path:
         return self.home / "store"
 

@@ -16,7 +16,6 @@ from rpm_venv.errors import Problem, WheelError
 from rpm_venv.frozen import dataclass
 from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
 from rpm_venv.paths import Layout
-from rpm_venv.system import reading
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
 from rpm_venv.trees.generation import Distribution
@@ -24,7 +23,7 @@ from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import Packaged
 from rpm_venv.wheels.packaged import Offers, offers
 from rpm_venv.wheels.store import Source
-from rpm_venv.wheels.wheel import WheelName, rank
+from rpm_venv.wheels.wheel import WheelName
 
 _CHUNK = 1 << 20
 _SDIST = (".tar.gz", ".zip", ".tar.bz2")
@@ -130,27 +129,38 @@ class _Shelf:
         self._stored = frozenset(stored)
         self._packaged = packaged
         self._places = places
-        self._files: dict[str, list[tuple[WheelName, Path]]] = {}
-        self._sdists: list[str] = []
-        self._absent = [place for place in places if not layout.real(place).is_dir()]
-        for place in places:
-            self._list(layout.real(place))
 
-    def _list(self, directory: Path) -> None:
-        for filename in _names(directory):
+    @functools.cached_property
+    def _listed(self) -> tuple[tuple[Path, str], ...]:
+        """What the directories have; not looked at where the store has everything."""
+        places = [self._layout.real(place) for place in self._places]
+        return tuple((place, name) for place in places for name in _names(place))
+
+    @functools.cached_property
+    def _files(self) -> Mapping[str, list[tuple[WheelName, Path]]]:
+        """The wheels in the directories, by the names of their distributions."""
+        files: dict[str, list[tuple[WheelName, Path]]] = {}
+        for directory, filename in self._listed:
             if filename.endswith(".whl"):
                 try:
                     name = WheelName.parse(filename)
                 except WheelError:
                     continue  # no name that an entry could have
-                self._files.setdefault(name.name, []).append((name, directory / filename))
-            elif filename.endswith(_SDIST):
-                self._sdists.append(filename)
+                files.setdefault(name.name, []).append((name, directory / filename))
+        return files
 
     @functools.cached_property
     def _offers(self) -> Offers:
         """What packages bring; not looked at where the store has everything."""
         return offers(self._layout, self._packaged, self._interpreter)
+
+    @functools.cached_property
+    def _ranks(self) -> Mapping[str, int]:
+        return {tag: place for place, tag in reversed([*enumerate(self._interpreter.tags)])}
+
+    def _rank(self, name: WheelName) -> int | None:
+        """As ``wheel.rank``, for hundreds of names."""
+        return min((self._ranks[tag] for tag in name.tags if tag in self._ranks), default=None)
 
     def choose(self, entry: Entry) -> Found | Problem:
         stored = self._made(entry)
@@ -191,13 +201,13 @@ class _Shelf:
             name = store.object_id(digest, self._interpreter)
             packaged = None
             if self._has(name):
-                stored = _described(self._layout, name)
+                stored = store.head(self._layout, name)
             elif name in self._offers.usable:
                 offer = self._offers.usable[name]
                 packaged, stored = offer.packaged, offer.head
             else:
                 continue
-            place = rank(WheelName.parse(stored.filename), self._interpreter.tags)
+            place = self._rank(WheelName.parse(stored.filename))
             # An object of the same tag can be of another kind of build: free-threaded, debug.
             if place is not None and stored.version == str(entry.version):
                 wheel = Distribution(entry.name, stored.version, stored.filename, digest)
@@ -206,7 +216,7 @@ class _Shelf:
 
     def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
         for name, path in self._files.get(entry.name, ()):
-            place = rank(name, self._interpreter.tags)
+            place = self._rank(name)
             if name.version == entry.version and place is not None:
                 yield _Candidate(name, path, place)
 
@@ -224,7 +234,7 @@ class _Shelf:
             message = f"{name} is there, but its sha256 is {digest}, which the lock does not name"
         elif others:
             message = f"there is {', '.join(others)}, which is not for {self._interpreter.tag}"
-        elif any(_is_sdist_of(sdist, entry) for sdist in self._sdists):
+        elif any(name.endswith(_SDIST) and _is_sdist_of(name, entry) for _, name in self._listed):
             message, hint = "there is only a source distribution", HOW_TO_BUILD
         elif versions:
             message = f"there is no wheel of that version, but of {', '.join(versions)}"
@@ -234,19 +244,10 @@ class _Shelf:
         return Problem(f"{entry}: {message}", entry.where, hint)
 
     def _in_places(self) -> str:
-        if self._absent:
-            return f"; the directory {', '.join(self._absent)} does not exist"
+        absent = [place for place in self._places if not self._layout.real(place).is_dir()]
+        if absent:
+            return f"; the directory {', '.join(absent)} does not exist"
         return f" in {', '.join(self._places)}" if self._places else ""
-
-
-def _described(layout: Layout, name: str) -> store.StoredObject:
-    """What an object is, without its thousands of files."""
-    try:
-        file = layout.object(name) / "object.json"
-        with os.fdopen(reading.regular(file, follow=False), "rb") as stream:
-            return store.StoredObject.loads(stream.readline(reading.MOST))
-    except (OSError, ValueError):
-        return store.read(layout, name)  # which says what is wrong
 
 
 def _is_sdist_of(filename: str, entry: Entry) -> bool:

@@ -60,7 +60,7 @@ def digest(descriptor: int, size: int) -> str:
     return found.hexdigest()
 
 
-def content(path: Path, *, most: int = MOST, follow: bool = True) -> bytes:
+def content(path: str | Path, *, most: int = MOST, follow: bool = True) -> bytes:
     """All of a regular file; ``OSError`` (EFBIG) where that is more than ``most`` bytes."""
     with os.fdopen(regular(path, follow=follow), "rb") as file:
         data = file.read(most + 1)

@@ -8,8 +8,9 @@ interpreter. An edge: writes below the directory it is given.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rpm_venv.declaration import Declaration
@@ -157,23 +158,22 @@ class _Linker:
     """Puts files of objects into directories."""
 
     def __init__(self, layout: Layout) -> None:
-        self._store = os.fspath(layout.store)
         self._root = layout.root
-        self._source = -1
-        self._source_name: tuple[str, str, str] | None = None
+        self._store = os.fspath(layout.store)
+        #: The way to the directory at hand: each name, a descriptor, and whether it is a link.
+        self._way: list[tuple[str, int, bool]] = []
         self._sharer = Sharer()
-        self._inside: set[str] = set()
 
     def __enter__(self) -> _Linker:
+        self._way.append(("", os.open(self._store, _DIRECTORY & ~os.O_NOFOLLOW), False))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._let_go()
+        self._back(0)
 
-    def _let_go(self) -> None:
-        if self._source >= 0:
-            os.close(self._source)
-            self._source = -1
+    def _back(self, steps: int) -> None:
+        while len(self._way) > steps:
+            os.close(self._way.pop()[1])
 
     def fill(
         self, top: int, directory: str, entries: Iterable[tuple[str, StoredObject, StoredFile]]
@@ -181,34 +181,42 @@ class _Linker:
         """Put the entries of one directory in their place. No file is looked at."""
         target = os.open(directory, _DIRECTORY, dir_fd=top)
         try:
+            here = None
             for name, owner, item in entries:
                 above, _, inside = item.path.rpartition("/")
-                source = self._open(owner.id, item.scheme, above)
+                place = (owner.id, item.scheme, above)
+                if place != here:  # files of one directory come in a row
+                    source, here = self._open(place), place
                 self._sharer.put(source, inside, target, name, item.mode)
         finally:
             os.close(target)
 
-    def _open(self, owner: str, scheme: str, directory: str) -> int:
-        """A descriptor of an object's directory; the last one is kept, its files come in a row."""
-        name = (owner, scheme, directory)
-        if name != self._source_name:
-            self._let_go()
-            self._source_name = None
-            place = f"{self._store}/{owner}/{scheme}/{directory}".rstrip("/")
-            self._refuse_outside(place)
-            self._source = os.open(place, _DIRECTORY)
-            self._source_name = name
-        return self._source
+    def _open(self, place: tuple[str, str, str]) -> int:
+        """A descriptor of an object's directory. Those above it are kept: the next is near."""
+        owner, scheme, directory = place
+        names = ["", owner, scheme, *(directory.split("/") if directory else ())]
+        same = 1
+        while same < min(len(names), len(self._way)) and names[same] == self._way[same][0]:
+            same += 1
+        self._back(same)
+        for depth in range(same, len(names)):
+            self._way.append(self._step(names, depth))
+        _, descriptor, is_link = self._way[-1]
+        if is_link:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._store + "/".join(names))
+        return descriptor
 
-    def _refuse_outside(self, place: str) -> None:
-        """As ``trust.refuse_outside``, once for a directory that many others are below."""
-        if self._root == Path("/") or place in self._inside:
-            return
-        if len(place) <= len(self._store) or os.path.islink(place):
-            trust.refuse_outside(Path(place), self._root)
-        else:
-            self._refuse_outside(os.path.dirname(place))
-        self._inside.add(place)
+    def _step(self, names: Sequence[str], depth: int) -> tuple[str, int, bool]:
+        """As an item of the way. A link is none of ours: it may lead to a place below the root."""
+        name, (_, above, _) = names[depth], self._way[-1]
+        place = self._store + "/".join(names[: depth + 1])
+        try:
+            return name, os.open(name, _DIRECTORY, dir_fd=above), False
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR) or not os.path.islink(place):
+                raise OSError(error.errno, error.strerror, place) from None
+        trust.refuse_outside(Path(place), self._root)
+        return name, os.open(place, _DIRECTORY & ~os.O_NOFOLLOW), True
 
 
 def _manifest(everything: Contents) -> Manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rpm_venv import shapes
 from rpm_venv.frozen import dataclass
@@ -14,6 +14,7 @@ _FORMATS = (1, FORMAT)  # the first has no kind "tree"
 _ROW = (str, str, int, int, str)
 #: One encoder for all lines: ``json.dumps`` makes one for each.
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_AT_ONCE = 1000  # lines: not all of them and their sum beside each other, they are many
 _ABOVE_GENERATION = 3  # directories from a generation to the one that the store is in
 
 
@@ -81,17 +82,16 @@ class Manifest:
 
         The same paths give the same bytes.
         """
-        text = bytearray()  # not all lines and their sum beside each other: they are many
-        for line in self._lines():
-            text += line
+        text = bytearray()
+        for lines in self._lines():
+            text += lines
         text += json.dumps({"sha256": hashlib.sha256(text).hexdigest()}).encode() + b"\n"
         return bytes(text)
 
     def _lines(self) -> Iterator[bytes]:
         yield json.dumps({"format": FORMAT}).encode() + b"\n"
-        for path in self.paths:
-            row = [path.path, path.kind, path.mode, path.size, path.digest]
-            yield _ENCODE(row).encode() + b"\n"
+        for start in range(0, len(self.paths), _AT_ONCE):
+            yield "".join(_rows(self.paths[start : start + _AT_ONCE])).encode()
 
     @classmethod
     def loads(cls, data: bytes) -> Manifest:
@@ -103,6 +103,19 @@ class Manifest:
             if path.kind == "tree":
                 Tree.parse(path.digest)
         return cls(paths)
+
+
+def _rows(paths: Sequence[Path]) -> list[str]:
+    """The lines of some paths. Texts that JSON has as they are need no encoder."""
+    told = "".join([f"{path.path}{path.kind}{path.digest}" for path in paths])
+    if told.isascii() and told.isprintable() and '"' not in told and "\\" not in told:
+        return [
+            f'["{each.path}","{each.kind}",{each.mode},{each.size},"{each.digest}"]\n'
+            for each in paths
+        ]
+    return [
+        _ENCODE([each.path, each.kind, each.mode, each.size, each.digest]) + "\n" for each in paths
+    ]
 
 
 #: The last line of a manifest, which every whole one has.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rpm_venv import shapes
-from rpm_venv.frozen import dataclass
+from rpm_venv.frozen import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,17 +135,15 @@ class StoredObject:
 
         Lines of files below the directories ``without`` of ``site`` are left out unread.
         """
-        first, *rows = data.splitlines() or [b""]
-        if len(rows) > _MOST_FILES:
-            raise ValueError(f"more than {_MOST_FILES} files")
-        head = shapes.checked(shapes.loads(first), _HEAD)
-        below = tuple(_line(["site", f"{top}/"])[: -len(b'"]\n')] for top in without)
-        rows = [row for row in rows if not row.startswith(below)] if below else rows
-        # One document is read several times faster than one a line.
-        files = shapes.loads(b"[" + b",".join(rows) + b"]")
+        first, _, _ = data.partition(b"\n")
+        return cls.loads_head(first).with_files(data, without)
+
+    @classmethod
+    def loads_head(cls, line: bytes) -> StoredObject:
+        """The object of the first line of a description, without its files; as ``loads``."""
+        head = shapes.checked(shapes.loads(line), _HEAD)
         if head["format"] != FORMAT:
             raise ValueError(f"an object of another format: {head['format']!r}")
-        shapes.rows(files, _FILE)
         shapes.rows(head["entry_points"], _POINT)
         # An earlier version of this command does not say: each file is linked then.
         bears = shapes.checked(head.get("bears", []), [str])
@@ -154,10 +153,22 @@ class StoredObject:
             name=head["name"],
             version=head["version"],
             dist_info=head["dist_info"],
-            files=tuple(StoredFile(*file) for file in files),
+            files=(),
             entry_points=tuple(EntryPoint(*point) for point in head["entry_points"]),
             bears=tuple(bears),
         )
+
+    def with_files(self, data: bytes, without: Iterable[str] = ()) -> StoredObject:
+        """The object with the files that a whole description has; ``without`` as in ``loads``."""
+        rows = data[data.find(b"\n") + 1 :].splitlines() if b"\n" in data else []
+        if len(rows) > _MOST_FILES:
+            raise ValueError(f"more than {_MOST_FILES} files")
+        below = tuple(_line(["site", f"{top}/"])[: -len(b'"]\n')] for top in without)
+        rows = [row for row in rows if not row.startswith(below)] if below else rows
+        # One document is read several times faster than one a line.
+        files = shapes.loads(b"[" + b",".join(rows) + b"]")
+        shapes.rows(files, _FILE)
+        return replace(self, files=tuple(itertools.starmap(StoredFile, files)))
 
 
 def _line(value: object) -> bytes:

@@ -37,6 +37,7 @@ __all__ = [
     "drop",
     "filling",
     "has",
+    "head",
     "ids",
     "is_id",
     "lists_all",
@@ -51,7 +52,7 @@ _ID = re.compile(r"[0-9a-f]{64}-[A-Za-z0-9_.-]+")
 
 def has(layout: Layout, object_id: str) -> bool:
     """Whether the object is in the store, whole."""
-    return (layout.object(object_id) / "object.json").is_file()
+    return os.path.isfile(_file(layout, object_id))
 
 
 def lists_all(layout: Layout, object_ids: Iterable[str]) -> bool:
@@ -94,9 +95,11 @@ class Description:
         ``VenvError`` where the description is damaged.
         """
         try:
-            return loads(self.data, self.head.id, without)
+            stored = self.head.with_files(self.data, without)
+            _refuse_paths(stored)
         except ValueError as error:
             raise _damaged(self.head.id, error) from None
+        return stored
 
 
 def read(layout: Layout, object_id: str) -> StoredObject:
@@ -104,11 +107,44 @@ def read(layout: Layout, object_id: str) -> StoredObject:
     return description(layout, object_id).stored()
 
 
+#: What ``head`` has read, by file, for the ``description`` that follows in most calls. An object
+#: never changes; whoever of us puts another in its place, or takes it away, forgets what it was.
+_AHEAD: dict[str, tuple[object, Description]] = {}
+_MOST_AHEAD = 500  # however many environments a call is about
+
+
+def head(layout: Layout, object_id: str) -> StoredObject:
+    """As ``read``, without the files."""
+    file = _file(layout, object_id)
+    before = _identity(file)
+    found = description(layout, object_id)
+    if before is not None and len(_AHEAD) < _MOST_AHEAD:
+        _AHEAD[file] = before, found
+    return found.head
+
+
+def _file(layout: Layout, object_id: str) -> str:
+    return f"{layout.store}/{object_id}/object.json"
+
+
+def _identity(file: str) -> object:
+    """What another file in its place has not, whoever put it there; None where there is none."""
+    try:
+        status = os.lstat(file)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_mode, status.st_size)
+
+
 def description(layout: Layout, object_id: str) -> Description:
     """As ``read``, with its files not looked at yet."""
+    file = _file(layout, object_id)
+    before, known = _AHEAD.pop(file, (None, None))
+    if known is not None and before == _identity(file):
+        return known
     try:
-        data = reading.content(layout.object(object_id) / "object.json", follow=False)
-        head = loads(data[: data.find(b"\n") + 1], object_id)
+        data = reading.content(file, follow=False)
+        head = _of(StoredObject.loads_head(data.partition(b"\n")[0]), object_id)
     except FileNotFoundError:
         raise VenvError("the object is not in the store", subject=object_id) from None
     except (OSError, ValueError) as error:
@@ -129,7 +165,11 @@ def loads(data: bytes, object_id: str, without: Iterable[str] = ()) -> StoredObj
 
     ``without`` is as in ``StoredObject.loads``.
     """
-    stored = StoredObject.loads(data, without)
+    return _of(StoredObject.loads(data, without), object_id)
+
+
+def _of(stored: StoredObject, object_id: str) -> StoredObject:
+    """What was read, which is what it was asked for; ``ValueError`` as ``loads``."""
     if stored.id != object_id:
         raise ValueError(f"it describes {stored.id}")
     _refuse_paths(stored)
@@ -205,6 +245,7 @@ def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
 
     labels.restore(layout, made, layout.store)
     files.syncfs(made)
+    _AHEAD.clear()
     for name in object_ids:
         # What is there was damaged, or half dropped. Generations may have links to it.
         files.replace_directory(made / name, layout.object(name), "object.json")
@@ -212,6 +253,7 @@ def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
 
 def distrust(layout: Layout, object_ids: Collection[str]) -> None:
     """Have objects made anew by the next ``build`` or ``put``; until then they stay as they are."""
+    _AHEAD.clear()
     for name in object_ids:
         trust.refuse_outside(layout.object(name), layout.root)
         with contextlib.suppress(FileNotFoundError):
@@ -237,6 +279,7 @@ def drop(layout: Layout, object_ids: Collection[str]) -> None:
     there = [name for name in object_ids if layout.object(name).is_dir()]
     if not there:
         return
+    _AHEAD.clear()
     # Out of sight in one step first: an object that is half there must not look whole.
     files.make_staging(layout)
     retired = [files.retire(layout.object(name), layout.staging, "object.json") for name in there]
