@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -232,6 +233,36 @@ def test_files_are_hardlinks_of_the_objects(layout: Here) -> None:
     stored = make_object(layout, "app", files={"site/app.py": APP})
     made = make_environment(layout, [stored])
     assert os.path.samefile(made.site / "app.py", layout.object(stored.id) / "site/app.py")
+
+
+def test_a_link_in_an_object_is_followed_inside_the_root_alone(
+    layout: Here, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stored = make_object(layout, "app", files={"site/app/in/one.py": "", "site/app/two.py": ""})
+    site, moved = layout.object(stored.id) / "site", layout.root / "moved"
+    inner, outside = site / "app/in", tmp_path_factory.mktemp("outside") / "site"
+    number = itertools.count()
+
+    def made() -> Made:
+        return make_environment(layout, [stored], path=f"/opt/app{next(number)}/penv")
+
+    inner.rename(moved)
+    inner.symlink_to(moved)  # a directory whose own files are linked is never one
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        made()
+    inner.unlink()
+    moved.rename(inner)
+    site.rename(moved)
+    site.symlink_to(moved)  # as an administrator may, for want of space
+    assert (made().site / "app/in/one.py").samefile(moved / "app/in/one.py")
+    moved.rename(outside)
+    site.unlink()
+    site.symlink_to(outside)
+    with pytest.raises(VenvError, match="leads out of the root"):
+        made()
+    site.unlink()
+    with pytest.raises(FileNotFoundError, match=f"{stored.id}/site"):
+        made()
 
 
 @pytest.mark.parametrize("python", _pythons(), ids=lambda path: Path(path).name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rpm_venv.trees import manifest as manifests
 from rpm_venv.trees.manifest import Finding, Manifest, Path, compare
 
 FILE = Path("bin/app", "file", 0o755, 12, "ab" * 32)
@@ -25,6 +28,25 @@ _NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"
 def test_what_was_written_is_read_back(paths: list[Path]) -> None:
     manifest = Manifest.of(paths)
     assert Manifest.loads(manifest.dumps()) == manifest
+
+
+@given(
+    st.lists(
+        st.builds(Path, _NAMES, st.just("file"), st.integers(0, 0o7777), st.integers(0, 1 << 62))
+    ),
+    st.sampled_from(["", '"', "\\", "\x7f", "\n", "é", "\U0001f600", "half a pair: \ud800"]),
+    st.integers(1, 3),
+)
+def test_a_row_is_what_a_json_encoder_writes(paths: list[Path], odd: str, at_once: int) -> None:
+    plain = [Path(f"lib/{number} {{}}%s", "link", digest="../a b~") for number in range(7)]
+    rows = [*plain, Path(odd, "file"), Path("a", "link", digest=odd), *paths]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(manifests, "_AT_ONCE", at_once)
+        lines = Manifest(tuple(rows)).dumps().splitlines()[1:-1]
+    assert lines == [
+        json.dumps([r.path, r.kind, r.mode, r.size, r.digest], separators=(",", ":")).encode()
+        for r in rows
+    ]
 
 
 @pytest.mark.parametrize("name", ["a\0b", "half a pair: \ud800"])

@@ -267,6 +267,28 @@ def test_a_damaged_description_is_an_error_with_a_way_out(rich: Layout) -> None:
         store.read(rich, name)
 
 
+def test_a_description_that_was_read_ahead_is_not_used_for_another(rich: Layout) -> None:
+    name = only_object(rich).id
+    file = rich.object(name) / "object.json"
+    first = store.head(rich, name)
+    assert replace(store.description(rich, name).stored(), files=()) == first
+    data = file.read_bytes()
+    for change in (
+        lambda: file.write_bytes(data[: data.rfind(b"[")]),
+        lambda: store.distrust(rich, [name]),
+        lambda: store.drop(rich, [name]),
+    ):
+        rich.object(name).mkdir(exist_ok=True)
+        file.write_bytes(data)
+        assert store.head(rich, name) == first
+        change()
+        if file.exists():
+            assert store.description(rich, name).data != data
+        else:
+            with pytest.raises(VenvError, match="not in the store"):
+                store.description(rich, name)
+
+
 def test_an_object_that_is_not_whole_is_built_again(tmp_path: Path, rich: Layout) -> None:
     stored = only_object(rich)
     (rich.object(stored.id) / "object.json").unlink()

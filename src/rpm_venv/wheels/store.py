@@ -123,6 +123,11 @@ def head(layout: Layout, object_id: str) -> StoredObject:
     return found.head
 
 
+def _forget(layout: Layout, object_ids: Iterable[str]) -> None:
+    for name in object_ids:
+        _AHEAD.pop(_file(layout, name), None)
+
+
 def _file(layout: Layout, object_id: str) -> str:
     return f"{layout.store}/{object_id}/object.json"
 
@@ -245,7 +250,7 @@ def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
 
     labels.restore(layout, made, layout.store)
     files.syncfs(made)
-    _AHEAD.clear()
+    _forget(layout, object_ids)
     for name in object_ids:
         # What is there was damaged, or half dropped. Generations may have links to it.
         files.replace_directory(made / name, layout.object(name), "object.json")
@@ -253,7 +258,7 @@ def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
 
 def distrust(layout: Layout, object_ids: Collection[str]) -> None:
     """Have objects made anew by the next ``build`` or ``put``; until then they stay as they are."""
-    _AHEAD.clear()
+    _forget(layout, object_ids)
     for name in object_ids:
         trust.refuse_outside(layout.object(name), layout.root)
         with contextlib.suppress(FileNotFoundError):
@@ -279,7 +284,7 @@ def drop(layout: Layout, object_ids: Collection[str]) -> None:
     there = [name for name in object_ids if layout.object(name).is_dir()]
     if not there:
         return
-    _AHEAD.clear()
+    _forget(layout, object_ids)
     # Out of sight in one step first: an object that is half there must not look whole.
     files.make_staging(layout)
     retired = [files.retire(layout.object(name), layout.staging, "object.json") for name in there]
