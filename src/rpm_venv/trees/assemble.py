@@ -165,7 +165,6 @@ class _Linker:
         self._sharer = Sharer()
 
     def __enter__(self) -> _Linker:
-        self._way.append(("", os.open(self._store, _DIRECTORY & ~os.O_NOFOLLOW), False))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -195,6 +194,8 @@ class _Linker:
         """A descriptor of an object's directory. Those above it are kept: the next is near."""
         owner, scheme, directory = place
         names = ["", owner, scheme, *(directory.split("/") if directory else ())]
+        if not self._way:  # what has no files has no store either
+            self._way.append(("", os.open(self._store, _DIRECTORY & ~os.O_NOFOLLOW), False))
         same = 1
         while same < min(len(names), len(self._way)) and names[same] == self._way[same][0]:
             same += 1
