@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import re
 from typing import NamedTuple
 
 from rpm_venv.confined import protocol
@@ -16,6 +17,8 @@ from rpm_venv.confined.members import Refused
 
 #: May be listed in RECORD without a hash, or not at all: RECORD itself, and what signs it.
 UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+_SHA256 = re.compile(r"[A-Za-z0-9_-]{43}")
+_STANDARD = str.maketrans("-_", "+/")
 _COMMANDS = {"console_scripts": "console", "gui_scripts": "gui"}
 
 
@@ -93,6 +96,8 @@ def _row(values: list[str]) -> tuple[str, Row]:
 
 
 def _digest(encoded: str, algorithm: str) -> bytes:
+    if _SHA256.fullmatch(encoded):  # nearly all: the same as below in a quarter of the time
+        return binascii.a2b_base64(encoded.translate(_STANDARD) + "=")
     if protocol.DIGESTS.get(len(encoded) // 2) == algorithm:
         return bytes.fromhex(encoded)  # against the letter of PEP 427, but gmsh does it so
     return base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)

@@ -57,10 +57,11 @@ def from_directory(values: tuple[int, ...], raw_name: bytes, extra: bytes) -> Me
         raise Refused("encrypted" if encrypted else f"unknown zip flags {flags:#x}", where)
     if method not in (STORED, DEFLATED):
         raise Refused(f"compression method {method}; only stored and deflated are accepted", where)
-    blocks = _extra_blocks(extra, where)
-    if _UNICODE_PATH in blocks:
-        raise Refused("the member has a second name in an extra field", where)
-    size, packed, offset = _zip64(blocks, (size, packed, offset), where)
+    if extra:
+        blocks = _extra_blocks(extra, where)
+        if _UNICODE_PATH in blocks:
+            raise Refused("the member has a second name in an extra field", where)
+        size, packed, offset = _zip64(blocks, (size, packed, offset), where)
     if disk not in (0, 0xFFFF):
         raise Refused("the member is in another part of the archive", where)
     if method == STORED and size != packed:
@@ -112,10 +113,12 @@ def _extra_blocks(extra: bytes, where: str) -> dict[int, bytes]:
 
 def _zip64(blocks: dict[int, bytes], values: tuple[int, ...], where: str) -> list[int]:
     """The 32-bit values, with those that say so replaced by the zip64 field's, in its order."""
-    field = blocks.get(_ZIP64, b"")
+    if _ZIP64 not in blocks:
+        return list(values)
+    field = blocks[_ZIP64]
     found = []
     for value in values:
-        if value == FULL and _ZIP64 in blocks:
+        if value == FULL:
             if len(field) < 8:
                 raise Refused("the zip64 field is too short", where)
             value = int.from_bytes(field[:8], "little")  # noqa: PLW2901
@@ -133,8 +136,10 @@ def local_data(member: Member, head: bytes) -> tuple[int, int]:
     start = names_end + extra_length
     differ = head[LOCAL.size : names_end] != member.raw_name or len(head) < start
     differ = differ or method != member.method or flags & _HARMLESS_FLAGS != member.flags
-    blocks = _extra_blocks(head[names_end:start], member.name)
-    size, packed = _zip64(blocks, (size, packed), member.name)
+    blocks: dict[int, bytes] = {}
+    if extra_length:
+        blocks = _extra_blocks(head[names_end:start], member.name)
+        size, packed = _zip64(blocks, (size, packed), member.name)
     claims = (crc, packed, size)
     if claims != (member.crc, member.packed, member.size) and not (
         flags & _HAS_DESCRIPTOR and (claims == (0, 0, 0) or (crc, packed, size) == (0, FULL, FULL))
@@ -147,7 +152,9 @@ def local_data(member: Member, head: bytes) -> tuple[int, int]:
 
 def check_tail(member: Member, tail: bytes) -> None:
     """Between a member and the next there is its data descriptor, if it has one, and nothing."""
-    expected = {b""}
+    if not tail:
+        return  # what follows is the next member; the descriptor may be left out
+    expected = set()
     if member.flags & _HAS_DESCRIPTOR:
         short = struct.pack("<LLL", member.crc, member.packed & FULL, member.size & FULL)
         long = struct.pack("<LQQ", member.crc, member.packed, member.size)

@@ -39,8 +39,11 @@ class Output:
         """The frames of one file whose content, or its beginning, is ``data``."""
         name = place.path.encode()
         header = protocol.HEADER.pack(place.scheme, flags, size, len(name), len(digest))
-        self.frame(protocol.FILE, header, name, digest, data[: protocol.CHUNK])
-        self.more(data[protocol.CHUNK :])
+        if len(data) <= protocol.CHUNK:
+            self.frame(protocol.FILE, header, name, digest, data)
+        else:
+            self.frame(protocol.FILE, header, name, digest, data[: protocol.CHUNK])
+            self.more(data[protocol.CHUNK :])
 
     def more(self, data: bytes) -> None:
         for start in range(0, len(data), protocol.CHUNK):

@@ -94,9 +94,9 @@ def new_directory(parent: Path, prefix: str, mode: int = 0o700) -> Path:
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of ``data``; a short write (a full disk, a signal) is continued or raises."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    written = os.write(descriptor, data) if data else 0
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, by: Path | None = None) -> None:
@@ -310,6 +310,7 @@ class Tree:
         self._root = os.open(path, _DIRECTORY | os.O_NOFOLLOW)
         os.fchmod(self._root, _OPEN_TO_ALL)
         self._directories = {""}
+        self._exact: set[tuple[str, int]] = set()
 
     def directory(self, name: str) -> None:
         """Make the directory ``name`` and its parents, once."""
@@ -323,11 +324,17 @@ class Tree:
 
     def create(self, name: str, mode: int) -> int:
         """A descriptor to write the new file ``name`` through; ``close`` gives it its time."""
-        self.directory(name.rpartition("/")[0])
+        parent = name.rpartition("/")[0]
+        if parent not in self._directories:
+            self.directory(parent)
         descriptor = os.open(name, _NEW_FILE, mode, dir_fd=self._root)
-        # Looking is cheap; a change that changes nothing is written to the disk all the same.
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
-            os.fchmod(descriptor, mode)
+        # The umask, or an access list of the directory, takes the same bits from each file in it.
+        if (parent, mode) not in self._exact:
+            # Looking is cheap; a change that changes nothing is written to the disk all the same.
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) == mode:
+                self._exact.add((parent, mode))
+            else:
+                os.fchmod(descriptor, mode)
         return descriptor
 
     def close(self, descriptor: int) -> None:

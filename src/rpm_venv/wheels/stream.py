@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, NamedTuple, Union
 
 from rpm_venv.confined import protocol
@@ -41,7 +41,7 @@ class File(NamedTuple):
     """One file. ``digest`` is RECORD's claim, empty for byte code and files that have none.
 
     ``chunks`` must be consumed before the next event is asked for; it ends early, without
-    ``size`` bytes, only where a problem follows.
+    ``size`` bytes, only where a problem follows. It is a tuple where they are all here.
     """
 
     scheme: str
@@ -50,7 +50,7 @@ class File(NamedTuple):
     executable: bool
     byte_code: bool
     digest: bytes
-    chunks: Iterator[memoryview]
+    chunks: Iterable[memoryview]
 
 
 Event = Union[Meta, File, Bears, Problem]
@@ -62,6 +62,7 @@ class Stream:
     def __init__(self, read: Callable[[], bytes]) -> None:
         self._read = read
         self._buffer = memoryview(b"")
+        self._at = 0  # where in it the next frame begins
         self._next = b""
         self._payload = memoryview(b"")
         self._said = self._problems = 0
@@ -75,7 +76,10 @@ class Stream:
             if self._said > _MAX_EVENTS:
                 raise Broken("more to say than agreed")
             if kind == protocol.FILE:
-                yield self._file(payload)
+                file = self._file(payload)
+                yield file
+                if isinstance(file.chunks, tuple):
+                    self._advance()
                 if self._next == protocol.MORE:
                     raise Broken("more of a file than it has")
                 continue  # its chunks have read ahead to the next frame
@@ -93,30 +97,38 @@ class Stream:
             self._advance()
 
     def _advance(self) -> None:
-        kind, length = protocol.FRAME.unpack(self._take(protocol.FRAME.size))
+        start = self._at + protocol.FRAME.size
+        if len(self._buffer) < start:
+            start = self._fill(protocol.FRAME.size)
+        kind, length = protocol.FRAME.unpack_from(self._buffer, start - protocol.FRAME.size)
         if length > protocol.MAX_PAYLOAD:
             raise Broken("a frame larger than agreed")
-        self._next, self._payload = kind, self._take(length)
+        self._at = start
+        end = start + length
+        if len(self._buffer) < end:
+            end = self._fill(length)
+        self._next, self._payload = kind, self._buffer[self._at : end]
+        self._at = end
 
-    def _take(self, length: int) -> memoryview:
-        if len(self._buffer) < length:
-            parts: list[bytes | memoryview] = [self._buffer]
-            have = len(self._buffer)
-            while have < length:
-                data = self._read()
-                if not data:
-                    raise Ended("it ended too soon")
-                parts.append(data)
-                have += len(data)
-            self._buffer = memoryview(b"".join(parts))
-        piece, self._buffer = self._buffer[:length], self._buffer[length:]
-        return piece
+    def _fill(self, length: int) -> int:
+        """Have so many bytes of what comes next in the buffer, at its beginning; their end."""
+        parts: list[bytes | memoryview] = [self._buffer[self._at :]]
+        have = len(parts[0])
+        while have < length:
+            data = self._read()
+            if not data:
+                raise Ended("it ended too soon")
+            parts.append(data)
+            have += len(data)
+        self._buffer = memoryview(b"".join(parts))
+        self._at = 0
+        return length
 
     def _file(self, payload: memoryview) -> File:
         head = protocol.HEADER.size
         if len(payload) < head:
             raise Broken("a file without a header")
-        scheme, flags, size, name_length, digest_length = protocol.HEADER.unpack(payload[:head])
+        scheme, flags, size, name_length, digest_length = protocol.HEADER.unpack_from(payload)
         name_end = head + name_length
         data_start = name_end + digest_length
         if len(payload) < data_start or scheme >= len(protocol.SCHEMES):
@@ -125,6 +137,9 @@ class Stream:
             path = str(payload[head:name_end], "utf-8")
         except UnicodeDecodeError:
             raise Broken("a name that is not UTF-8") from None
+        first = payload[data_start:]
+        if len(first) > size:
+            raise Broken("more of a file than it has")
         return File(
             protocol.SCHEMES[scheme],
             path,
@@ -132,13 +147,11 @@ class Stream:
             bool(flags & protocol.EXECUTABLE),
             bool(flags & protocol.BYTE_CODE),
             bytes(payload[name_end:data_start]),
-            self._chunks(size, payload[data_start:]),
+            (first,) if len(first) == size else self._chunks(size, first),
         )
 
     def _chunks(self, size: int, first: memoryview) -> Iterator[memoryview]:
         left = size - len(first)
-        if left < 0:
-            raise Broken("more of a file than it has")
         if first:
             yield first
         self._advance()

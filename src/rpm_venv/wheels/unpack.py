@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from rpm_venv.confined import protocol
+from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.system.files import Tree, write_all
 from rpm_venv.wheels import wheel
@@ -97,8 +97,8 @@ class Unpacking:
             for _ in file.chunks:
                 pass
             return
-        digest = self._write(file)
         mode = _mode(file)
+        digest = self._write(file, mode)
         self._files.append(StoredFile(file.scheme, file.path, mode, file.size, digest))
 
     def _problem(self, reason: str, file: File) -> None:
@@ -107,19 +107,19 @@ class Unpacking:
 
     def _objection(self, file: File, claims: Claims) -> str:
         """Why root does not write this file, or the empty string."""
-        reason = wheel.destination_problem(file.scheme, file.path)
-        if reason:
-            return reason
-        top = file.path.partition("/")[0]
-        if file.scheme == "site" and wheel.is_dist_info(top) and top != claims.dist_info:
-            return "a second dist-info directory"
         if file.byte_code:
             parent, _, name = file.path.rpartition("__pycache__/")
             suffix = f".{self._tag}.pyc"
             source = f"{parent}{name[: -len(suffix)]}.py"
             if not name.endswith(suffix) or source not in self._sources or file.scheme != "site":
                 raise Broken("byte code without its source")
-            return ""
+            return names.problem(file.path)
+        reason = wheel.destination_problem(file.scheme, file.path)
+        if reason:
+            return reason
+        top = file.path.partition("/")[0]
+        if file.scheme == "site" and wheel.is_dist_info(top) and top != claims.dist_info:
+            return "a second dist-info directory"
         if _BYTE_CODE.search(file.path):
             raise Broken("byte code that claims to be the wheel's")
         dist_info, _, name = file.path.rpartition("/")
@@ -129,14 +129,14 @@ class Unpacking:
             return ""
         return "RECORD has no hash for it"
 
-    def _write(self, file: File) -> str:
+    def _write(self, file: File, mode: int) -> str:
         """Write a file's chunks; its sha256. A wrong hash or size is one of ``problems``."""
         sha256 = hashlib.sha256()
         algorithm = protocol.DIGESTS.get(len(file.digest), "sha256")
         claimed = sha256 if algorithm == "sha256" else hashlib.new(algorithm)
         written = 0
         try:
-            descriptor = self._tree.create(f"{file.scheme}/{file.path}", _mode(file))
+            descriptor = self._tree.create(f"{file.scheme}/{file.path}", mode)
         except (FileExistsError, NotADirectoryError):
             raise Broken(f"two files of one name: {file.path[:_SHOWN]!a}") from None
         try:

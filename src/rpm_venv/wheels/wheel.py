@@ -25,6 +25,9 @@ from rpm_venv.wheels.objects import EntryPoint
 
 INSTALLER = b"rpm-venv\n"
 
+#: Letters that a field of RECORD may have without quotes; most paths have no others.
+_UNQUOTED = re.compile(r"[!#-+\--~]+")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _TARGET = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[[^]]*\])?")
 _MAX_COMMANDS = 2000
@@ -222,8 +225,10 @@ def record(rows: Iterable[tuple[str, str, int]], own: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for path, sha256, size in sorted(rows):
-        encoded = binascii.b2a_base64(bytes.fromhex(sha256), newline=False).decode().rstrip("=")
-        encoded = encoded.replace("+", "-").replace("/", "_")
-        writer.writerow((path, f"sha256={encoded}", size))
+        encoded = binascii.b2a_base64(bytes.fromhex(sha256)).translate(_URL_SAFE, b"=\n").decode()
+        if _UNQUOTED.fullmatch(path):
+            text.write(f"{path},sha256={encoded},{size}\n")
+        else:
+            writer.writerow((path, f"sha256={encoded}", size))
     writer.writerow((own, "", ""))
     return text.getvalue().encode()
