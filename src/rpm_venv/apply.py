@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from rpm_venv import history, plan, state
@@ -121,8 +121,14 @@ def _bring_objects(context: Context, step: plan.BringObjects) -> tuple[str, ...]
     from rpm_venv.wheels import packaged  # not for a removal, nor for an install of what is there
 
     context.progress(f"taking {len(step.objects)} objects from packages")
-    packaged.bring(context.layout, step.objects, step.interpreter)
-    return ()
+    missing = packaged.bring(
+        context.layout,
+        step.objects,
+        step.interpreter,
+        context.progress,
+        require_sandbox=configuration.read(context.layout).require_sandbox,
+    )
+    return _less_confined("read", missing)
 
 
 def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
@@ -134,12 +140,15 @@ def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
         require_sandbox=configuration.read(context.layout).require_sandbox,
     )
     fetched = {layer for source in step.sources for layer in source.fetched_without}
-    if not missing and not fetched:
+    return _less_confined("fetched and read" if fetched else "read", {*missing, *fetched})
+
+
+def _less_confined(done: str, missing: Collection[str]) -> tuple[str, ...]:
+    if not missing:
         return ()
     from rpm_venv.system import sandbox
 
-    layers = sandbox.lacking(layer for layer in sandbox.LAYERS if layer in {*missing, *fetched})
-    done = "fetched and read" if fetched else "read"
+    layers = sandbox.lacking(layer for layer in sandbox.LAYERS if layer in missing)
     return (f"warning: wheels were {done} with less confinement: {layers}",)
 
 

@@ -73,7 +73,7 @@ def test_packaged_objects_are_files_of_the_package(build: Build) -> None:
     built = build(declaring(level("store")), sources(ALPHA))
     assert built.code == 0, built.output
     minor = system_python()[1]
-    assert built.query("--requires") == [f"python(abi) = 3.{minor}", RUNTIME]
+    assert built.query("--requires") == [RUNTIME], "byte code can be made for any Python"
     form = "[%{FILENAMES} %{FILEMODES:octal} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILEMTIMES}\n]"
     lines = [line.split() for line in built.query("--qf", form)]
     below = [line for line in lines if line[0].startswith("/usr/lib/rpm-venv/packaged/")]

@@ -61,7 +61,7 @@ def offered(layout: Layout) -> Packaged:
 
 
 def test_a_packaged_object_becomes_one_of_the_store_by_links(built: Layout, layout: Layout) -> None:
-    packaged.bring(layout, [offered(layout)], PYTHON)
+    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
     stored = only_object(layout)
     assert stored == only_object(built)
     for file in stored.files:
@@ -85,7 +85,7 @@ def test_it_is_the_same_object_as_from_the_wheel(built: Layout, layout: Layout) 
             for path in (top, *top.rglob("*"))
         }
 
-    packaged.bring(layout, [offered(layout)], PYTHON)
+    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
     assert tree(layout.store) == tree(built.store) | {".": tree(layout.store)["."]}
 
 
@@ -94,7 +94,7 @@ def test_where_no_link_can_be_it_is_copied(layout: Layout, monkeypatch: pytest.M
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", no_link)
-    packaged.bring(layout, [offered(layout)], PYTHON)
+    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
     stored = only_object(layout)
     assert not (layout.object(stored.id) / MODULE).samefile(only_packaged(layout) / MODULE)
     assert (layout.object(stored.id) / CODE).read_bytes()[:4].hex() == PYTHON.magic
@@ -102,9 +102,9 @@ def test_where_no_link_can_be_it_is_copied(layout: Layout, monkeypatch: pytest.M
 
 def test_what_the_store_has_is_not_brought_again(layout: Layout) -> None:
     offer = offered(layout)
-    packaged.bring(layout, [offer], PYTHON)
+    packaged.bring(layout, [offer], PYTHON, lambda _: None)
     shutil.rmtree(layout.packaged)
-    packaged.bring(layout, [offer], PYTHON)
+    packaged.bring(layout, [offer], PYTHON, lambda _: None)
 
 
 def _change(path: Path) -> None:
@@ -162,7 +162,7 @@ def test_what_is_not_as_it_was_packaged_is_refused(layout: Layout, damage: str) 
     offer = offered(layout)
     change(only_packaged(layout) / inside)
     with pytest.raises(VenvError, match="not as they brought it") as caught:
-        packaged.bring(layout, [offer], PYTHON)
+        packaged.bring(layout, [offer], PYTHON, lambda _: None)
     assert any(reason in str(problem) for problem in caught.value.problems), caught.value.problems
     assert all("rpm -qf" in str(p) or "only root" in str(p) for p in caught.value.problems)
     assert store.ids(layout) == ()
@@ -173,14 +173,14 @@ def test_all_that_is_wrong_is_said_at_once(layout: Layout) -> None:
     _change(only_packaged(layout) / MODULE)
     (only_packaged(layout) / "site/demo/__init__.py").unlink()
     with pytest.raises(VenvError) as caught:
-        packaged.bring(layout, [offered(layout)], PYTHON)
+        packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
     assert len(caught.value.problems) == 2
 
 
 def test_what_the_description_does_not_name_stays_behind(layout: Layout) -> None:
     (only_packaged(layout) / "site/demo/more.py").write_text("import os")
     (only_packaged(layout) / "site/evil.pth").write_text("import os")
-    packaged.bring(layout, [offered(layout)], PYTHON)
+    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
     names = {path.name for path in layout.store.rglob("*")}
     assert not names & {"more.py", "evil.pth"}
 
@@ -200,7 +200,7 @@ def test_a_description_that_leads_elsewhere_is_refused(layout: Layout, tmp_path:
         (other / "object.json").write_bytes(description)
         (other / MODULE).chmod(0o4755)
         with pytest.raises(VenvError) as caught:
-            packaged.bring(layout, [Packaged(stored.id, other.name)], PYTHON)
+            packaged.bring(layout, [Packaged(stored.id, other.name)], PYTHON, lambda _: None)
         assert (message or "its mode is 4755") in str(caught.value)
     assert store.ids(layout) == ()
 
@@ -212,16 +212,16 @@ def only_description(place: Path) -> store.StoredObject:
 # ---- what is chosen
 
 
-def test_byte_code_of_another_python_is_not_offered(layout: Layout) -> None:
+def test_byte_code_of_another_python_is_offered_to_be_made_afresh(layout: Layout) -> None:
     digests = os.listdir(layout.packaged)
-    (sha256,) = (name.partition("-")[0] for name in packaged.offers(layout, digests, PYTHON).usable)
+    (name,) = packaged.offers(layout, digests, PYTHON).usable
     beta = packaged.offers(layout, digests, replace(PYTHON, magic="00000d0a"))
-    assert beta.usable == {}
-    assert "byte code of another release" in beta.unfit[sha256]
     newer = packaged.offers(layout, digests, replace(PYTHON, tag="cpython-399"))
-    assert newer.unfit[sha256].endswith("and not for cpython-399")
+    assert (beta.usable, newer.usable) == ({}, {})
+    assert [offer.packaged for offer in beta.afresh.values()] == [Packaged(name, digests[0], True)]
+    assert list(newer.afresh) == [f"{name.partition('-')[0]}-cpython-399"]
     with pytest.raises(VenvError, match="byte code of another release"):
-        packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"))
+        packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_said(layout: Layout, content: bytes) -> None:
     (place / "object.json").write_bytes(content)
     found = packaged.offers(layout, [place.name, "0" * 64], PYTHON)
     assert found.usable == {}
-    assert "cannot be read" in found.unfit[""]
+    assert "cannot be read" in found.unread
 
 
 @pytest.mark.parametrize("digest", ["", "..", "../store", "0" * 63, "G" * 64, "0" * 64 + "/x"])
@@ -258,7 +258,7 @@ def test_a_wheel_without_modules_can_be_packaged(tmp_path: Path) -> None:
     plain = build(tmp_path / "built", replace(Wheel(), files={"demo.txt": b"x"}).write(tmp_path))
     layout = Layout(tmp_path / "root")
     ship(plain, layout)
-    packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"))
+    packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"), lambda _: None)
     assert only_object(layout) == only_object(plain)
 
 
@@ -283,7 +283,7 @@ def test_an_interrupted_import_leaves_nothing_and_can_be_made_again(
         with monkeypatch.context() as patched:
             patched.setattr(os, call, failing)
             try:
-                packaged.bring(layout, [offer], PYTHON)
+                packaged.bring(layout, [offer], PYTHON, lambda _: None)
                 assert left > 0
             except VenvError as told:
                 assert "No space left on device" in str(told)
@@ -291,5 +291,5 @@ def test_an_interrupted_import_leaves_nothing_and_can_be_made_again(
                 pass
         assert os.listdir(layout.staging) == []
     assert number > 1
-    packaged.bring(layout, [offer], PYTHON)
+    packaged.bring(layout, [offer], PYTHON, lambda _: None)
     assert only_object(layout).id == offer.id

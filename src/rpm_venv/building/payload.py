@@ -36,7 +36,8 @@ class Shipped:
 class Payload:
     """One declaration with its lock, the entries that hold for its Python, and its wheels.
 
-    ``shelves`` has every wheel below each directory of ``-w``, by the directory.
+    ``shelves`` has every wheel below each directory of ``-w``, by the directory; ``unpacked`` are
+    those that are there as objects.
     """
 
     declaration: Declaration
@@ -44,16 +45,17 @@ class Payload:
     entries: tuple[Entry, ...]
     interpreter: Interpreter
     shelves: Mapping[str, tuple[Shipped, ...]]
+    unpacked: tuple[Shipped, ...] = ()
 
     def minors(self) -> frozenset[int] | None:
         """The Pythons 3.N that all that is brought can be loaded by (``common_minors``)."""
-        if self.declaration.level in ("store", "env"):  # byte code is for one
+        if self.declaration.is_whole:  # it is for one
             return frozenset([self.interpreter.version[1]])
         return common_minors(map(self._possible, self.entries))
 
     def _possible(self, entry: Entry) -> tuple[WheelName, ...]:
         """The wheels that an entry may become, as far as the build can tell; () for unknown."""
-        shipped = [one for shelf in self.shelves.values() for one in shelf]
+        shipped = [one for shelf in self.shelves.values() for one in shelf] + list(self.unpacked)
         here = {one.sha256: one.wheel for one in shipped if one.sha256 in entry.hashes}
         if self.declaration.offline or len(here) == len(set(entry.hashes)):
             return tuple(here.values())
@@ -69,7 +71,18 @@ def read(layout: Layout, declaration: Declaration) -> Payload:
     except LockError as error:
         raise _of_the_source(error, declaration) from None
     shelves = {directory: _shelf(layout, directory) for directory in declaration.wheels}
-    return Payload(declaration, found, entries, interpreter, shelves)
+    unpacked = _unpacked(layout, declaration, interpreter)
+    return Payload(declaration, found, entries, interpreter, shelves, unpacked)
+
+
+def _unpacked(
+    layout: Layout, declaration: Declaration, interpreter: Interpreter
+) -> tuple[Shipped, ...]:
+    offers = packaged.offers(layout, declaration.packaged, interpreter)
+    if offers.unread:
+        raise VenvError(offers.unread, subject=declaration.path)
+    heads = [offer.head for each in (offers.usable, offers.afresh) for offer in each.values()]
+    return tuple(Shipped(WheelName.parse(h.filename), h.id.partition("-")[0]) for h in heads)
 
 
 def _of_the_source(error: LockError, declaration: Declaration) -> LockError:

@@ -76,7 +76,7 @@ def at_hand(
     """Choose a wheel for each entry out of directories, target paths, and the store.
 
     ``packaged`` are the content digests of objects that packages ship, which come next to the
-    store's.
+    store's; where their byte code is for another Python, after wheels of that tag.
 
     The best tag wins, wherever it is; every file that is chosen has been hashed, unless its object
     is in the store already. With ``stored`` false the store is not looked at: a package being built
@@ -111,6 +111,24 @@ def _names(directory: Path) -> list[str]:
         return sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An object that is an entry's wheel unpacked; ``rank`` is that of the wheel."""
+
+    rank: int
+    found: Found
+
+    @property
+    def is_afresh(self) -> bool:
+        """Whether it has no byte code for this Python yet: then a wheel is as good."""
+        return self.found.packaged is not None and self.found.packaged.afresh
+
+    @property
+    def order(self) -> tuple[int, bool, str]:
+        """Best first."""
+        return self.rank, self.is_afresh, self.found.distribution.sha256
 
 
 class _Shelf:
@@ -163,21 +181,20 @@ class _Shelf:
         return min((self._ranks[tag] for tag in name.tags if tag in self._ranks), default=None)
 
     def choose(self, entry: Entry) -> Found | Problem:
-        stored = self._made(entry)
-        if stored and len(entry.hashes) == 1:
-            return stored[0][1]
+        made = self._made(entry)
+        if made and not made[0].is_afresh and len(entry.hashes) == 1:
+            return made[0].found
         candidates = sorted(self._candidates(entry), key=lambda candidate: candidate.order)
         wrong: dict[str, str] = {}
         for candidate in candidates:
-            better = [found for place, found in stored if place <= candidate.rank]
-            if better:
-                return better[0]
+            if made and (made[0].rank, made[0].is_afresh) <= (candidate.rank, False):
+                return made[0].found
             digest = sha256(candidate.path)
             if digest in entry.hashes:
                 return self._found(entry, candidate, digest)
             wrong[candidate.path.name] = digest
-        if stored:
-            return stored[0][1]
+        if made:
+            return made[0].found
         return self._reason(entry, wrong)
 
     def _has(self, name: str) -> bool:
@@ -194,16 +211,16 @@ class _Shelf:
             return Found(distribution, packaged=self._offers.usable[name].packaged)
         return Found(distribution, Source(candidate.path, filename, digest))
 
-    def _made(self, entry: Entry) -> list[tuple[int, Found]]:
-        """The objects that may be this entry, with the rank of their wheels, best first."""
+    def _made(self, entry: Entry) -> list[_Made]:
+        """The objects that may be this entry, best first."""
         found = []
         for digest in entry.hashes:
             name = store.object_id(digest, self._interpreter)
             packaged = None
             if self._has(name):
                 stored = store.head(self._layout, name)
-            elif name in self._offers.usable:
-                offer = self._offers.usable[name]
+            elif name in self._offers.usable or name in self._offers.afresh:
+                offer = self._offers.usable.get(name) or self._offers.afresh[name]
                 packaged, stored = offer.packaged, offer.head
             else:
                 continue
@@ -211,8 +228,8 @@ class _Shelf:
             # An object of the same tag can be of another kind of build: free-threaded, debug.
             if place is not None and stored.version == str(entry.version):
                 wheel = Distribution(entry.name, stored.version, stored.filename, digest)
-                found.append((place, Found(wheel, packaged=packaged)))
-        return sorted(found, key=lambda pair: (pair[0], pair[1].distribution.sha256))
+                found.append(_Made(place, Found(wheel, packaged=packaged)))
+        return sorted(found, key=lambda made: made.order)
 
     def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
         for name, path in self._files.get(entry.name, ()):
@@ -226,9 +243,10 @@ class _Shelf:
         others = [path.name for name, path in files if name.version == entry.version]
         versions = sorted({str(name.version) for name, _ in files})
         hint = ""
-        unfit = [self._offers.unfit[d] for d in entry.hashes if d in self._offers.unfit]
-        if unfit:
-            message, hint = unfit[0], "it takes a package that is built for this Python"
+        brought = self._brought(entry)
+        if brought:
+            message = f"its package brings {brought}, which is not for {self._interpreter.tag}"
+            hint = "it takes a package that is built for this Python"
         elif wrong:
             name, digest = next(iter(wrong.items()))
             message = f"{name} is there, but its sha256 is {digest}, which the lock does not name"
@@ -240,8 +258,14 @@ class _Shelf:
             message = f"there is no wheel of that version, but of {', '.join(versions)}"
         else:
             message = f"there is no wheel of it{self._in_places()}"
-            message += f"; {self._offers.unfit['']}" if "" in self._offers.unfit else ""
+            message += f"; {self._offers.unread}" if self._offers.unread else ""
         return Problem(f"{entry}: {message}", entry.where, hint)
+
+    def _brought(self, entry: Entry) -> str:
+        """A wheel of this entry's that a package brings unpacked, and that is of no use here."""
+        names = [store.object_id(digest, self._interpreter) for digest in entry.hashes]
+        offers = {**self._offers.afresh, **self._offers.usable}
+        return next((offers[name].head.filename for name in names if name in offers), "")
 
     def _in_places(self) -> str:
         absent = [place for place in self._places if not self._layout.real(place).is_dir()]

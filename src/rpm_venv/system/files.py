@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -297,19 +297,32 @@ def _emptied(top: int, directory: int, device: int, depth: int) -> bool:
     return done
 
 
+def with_parents(places: Iterable[str]) -> set[str]:
+    """Relative directories and all that they are in, but for the top."""
+    found: set[str] = set()
+    for place in places:
+        while place and place not in found:
+            found.add(place)
+            place = place.rpartition("/")[0]  # noqa: PLW2901  up to the top
+    return found
+
+
 class Tree:
     """A directory that only this process fills, below a held descriptor, with new names only.
 
     Nothing is ever opened that was there before: a file, directory or link in the way raises
     ``FileExistsError`` or ``NotADirectoryError``. Names are relative and checked by the caller.
-    Modes are exact whatever the umask is; times are ``MTIME_NS``.
+    Modes are exact whatever the umask is; times are ``MTIME_NS``. Directories inside that another
+    tree of this process has made are ``there``: then ``path`` is, too.
     """
 
-    def __init__(self, path: Path) -> None:
-        os.mkdir(path, _OPEN_TO_ALL)
+    def __init__(self, path: Path, there: Iterable[str] = ()) -> None:
+        made = with_parents(there)
+        if not made:
+            os.mkdir(path, _OPEN_TO_ALL)
         self._root = os.open(path, _DIRECTORY | os.O_NOFOLLOW)
         os.fchmod(self._root, _OPEN_TO_ALL)
-        self._directories = {""}
+        self._directories = {"", *made}
         self._exact: set[tuple[str, int]] = set()
 
     def directory(self, name: str) -> None:

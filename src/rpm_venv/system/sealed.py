@@ -15,8 +15,8 @@ from rpm_venv.errors import WheelError
 from rpm_venv.system import reading
 
 _READ = 1 << 20
-_F_ADD_SEALS = 1033  # fcntl(2); the name is missing in Python 3.9
-_ALL_SEALS = 0xF
+F_ADD_SEALS = 1033  # fcntl(2); the name is missing in Python 3.9
+ALL_SEALS = 0xF
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def sealed(path: Path, sha256: str) -> Iterator[int]:
                     subject=os.fspath(path),
                     hint="it is not the wheel that the lock names",
                 )
-            fcntl.fcntl(copy, _F_ADD_SEALS, _ALL_SEALS)
+            fcntl.fcntl(copy, F_ADD_SEALS, ALL_SEALS)
             yield copy
         finally:
             os.close(copy)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable
 
@@ -13,13 +14,21 @@ from rpm_venv.system import sandbox
 from rpm_venv.system.flushing import Flusher
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import sealed
-from rpm_venv.wheels.objects import Source, object_id
-from rpm_venv.wheels.stream import Broken, Ended, Stream
+from rpm_venv.wheels.objects import Source, StoredObject, object_id
+from rpm_venv.wheels.stream import Broken, Ended, Event, Stream
 from rpm_venv.wheels.unpack import Unpacking
 from rpm_venv.wheels.wheel import WheelName
 
+TYPE_CHECKING = False
 _MAX_WORKERS = 8
 _MAX_IN_FLIGHT = 1 << 30  # bytes of wheels in memory at a time, however many workers there are
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Work(Protocol):
+        def run(self, events: Iterable[Event]) -> StoredObject: ...
 
 
 class Batch:
@@ -116,28 +125,35 @@ class Batch:
         return None
 
     def _unpack(self, zygote: sandbox.Zygote, worker: int, source: Source) -> None:
+        with self._begun(source) as (wheel, work), zygote.child(worker, wheel) as child:
+            try:
+                stored = work.run(Stream(child.read).events())
+            except Broken as broken:
+                status = child.finish()
+                if status == 0 or child.overdue or not isinstance(broken, Ended):
+                    raise SandboxError(
+                        f"the confined child broke the protocol: {broken}",
+                        subject=source.filename,
+                    ) from None
+                raise _crash(source, child.compiling(), status, zygote) from None
+        self._flusher.wrote(sum(file.size for file in stored.files))
+        self._done.append(stored.id)
+
+    @contextmanager
+    def _begun(self, source: Source) -> Iterator[tuple[int, _Work]]:
+        """What a child is to read, and what becomes of its stream."""
         name = object_id(source.sha256, self._interpreter)
         with sealed(source.path, source.sha256) as wheel:
-            unpacking = Unpacking(
-                self._staging / name,
-                name,
-                WheelName.parse(source.filename),
-                self._interpreter.tag,
-                packed=os.fstat(wheel).st_size,
+            yield (
+                wheel,
+                Unpacking(
+                    self._staging / name,
+                    name,
+                    WheelName.parse(source.filename),
+                    self._interpreter.tag,
+                    packed=os.fstat(wheel).st_size,
+                ),
             )
-            with zygote.child(worker, wheel) as child:
-                try:
-                    stored = unpacking.run(Stream(child.read).events())
-                except Broken as broken:
-                    status = child.finish()
-                    if status == 0 or child.overdue or not isinstance(broken, Ended):
-                        raise SandboxError(
-                            f"the confined child broke the protocol: {broken}",
-                            subject=source.filename,
-                        ) from None
-                    raise _crash(source, child.compiling(), status, zygote) from None
-        self._flusher.wrote(sum(file.size for file in stored.files))
-        self._done.append(name)
 
 
 def _size(source: Source) -> int:

@@ -44,11 +44,13 @@ class Source:
 class Packaged:
     """An object that a package ships: its id in the store, and the digest that is its name there.
 
-    The digest is the sha256 (hex) of its description.
+    The digest is the sha256 (hex) of its description. ``afresh`` tells that its byte code is for
+    another Python than the id, and is made afresh.
     """
 
     id: str
     digest: str
+    afresh: bool = False
 
 
 def object_id(sha256: str, interpreter: Interpreter) -> str:
@@ -102,6 +104,16 @@ class StoredObject:
     files: tuple[StoredFile, ...]
     entry_points: tuple[EntryPoint, ...]
     bears: tuple[str, ...] = ()
+
+    def is_of_one_python(self, file: StoredFile) -> bool:
+        """Whether a file was made for the Python of this object: byte code, RECORD that lists it.
+
+        All ``.pyc`` of a ``__pycache__`` are: those that a wheel brings are dropped.
+        """
+        place, _, name = f"/{file.path}".rpartition("/")
+        if name == "RECORD":
+            return file.scheme == "site" and place == f"/{self.dist_info}"
+        return name.endswith(".pyc") and place.endswith("/__pycache__")
 
     def dumps(self) -> bytes:
         """One line for the object, then one a file; the same object gives the same bytes."""

@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Callable
 
 from rpm_venv.confined import names
 from rpm_venv.errors import Problem, VenvError
@@ -24,12 +25,13 @@ from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.wheels import store
-from rpm_venv.wheels.objects import Packaged, StoredFile, StoredObject
+from rpm_venv.wheels.objects import Packaged, Source, StoredFile, StoredObject, object_id
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODES = (0o644, 0o755)
 _DESCRIPTION = "object.json"
+_CHANGED = "it is not what it was when it was packaged"
 
 
 def directory(layout: Layout, digest: str) -> Path:
@@ -46,7 +48,7 @@ def content_digest(description: bytes) -> str:
 
 @dataclass(frozen=True)
 class Offer:
-    """A packaged object that an interpreter can use; ``head`` is its description without files."""
+    """A packaged object, and what it becomes; ``head`` is its own description without files."""
 
     packaged: Packaged
     head: StoredObject
@@ -54,35 +56,35 @@ class Offer:
 
 @dataclass(frozen=True)
 class Offers:
-    """What packages bring for an interpreter: ``usable`` by the object's id.
+    """What packages bring for an interpreter, by the id that an object of it has.
 
-    ``unfit`` says why others are of no use, by the sha256 of their wheel, or ``""`` for those that
-    cannot be read.
+    ``usable`` are those for it, ``afresh`` those whose byte code is for another, whether or not
+    their wheels are for it. ``unread`` says which cannot be read, and why.
     """
 
     usable: Mapping[str, Offer] = field(default_factory=dict)
-    unfit: Mapping[str, str] = field(default_factory=dict)
+    afresh: Mapping[str, Offer] = field(default_factory=dict)
+    unread: str = ""
 
 
 def offers(layout: Layout, digests: Iterable[str], interpreter: Interpreter) -> Offers:
     """Look through packaged objects, by their content digests. Their files are not verified."""
     usable: dict[str, Offer] = {}
-    unfit: dict[str, str] = {}
+    afresh: dict[str, Offer] = {}
+    unread = ""
     for digest in digests:
         try:
             head, magic = _head(directory(layout, digest))
         except (OSError, ValueError, LookupError, TypeError, VenvError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            unfit[""] = f"{digest[:12]}… of its package cannot be read: {reason}"
+            unread = f"{digest[:12]}… of its package cannot be read: {reason}"
             continue
-        sha256, _, tag = head.id.partition("-")
-        if tag != interpreter.tag:
-            unfit[sha256] = f"its package brings it for {tag}, and not for {interpreter.tag}"
-        elif magic not in ("", interpreter.magic):
-            unfit[sha256] = f"its package brings byte code of another release of {tag}"
+        name = object_id(head.id.partition("-")[0], interpreter)
+        if head.id == name and magic in ("", interpreter.magic):
+            usable[name] = Offer(Packaged(name, digest), head)
         else:
-            usable[head.id] = Offer(Packaged(head.id, digest), head)
-    return Offers(usable, unfit)
+            afresh[name] = Offer(Packaged(name, digest, afresh=True), head)
+    return Offers(usable, afresh, unread)
 
 
 def _head(place: Path) -> tuple[StoredObject, str]:
@@ -99,27 +101,50 @@ def _head(place: Path) -> tuple[StoredObject, str]:
     return head, ""
 
 
-def bring(layout: Layout, objects: Sequence[Packaged], interpreter: Interpreter) -> None:
+def bring(
+    layout: Layout,
+    objects: Sequence[Packaged],
+    interpreter: Interpreter,
+    progress: Callable[[str], None],
+    *,
+    require_sandbox: bool = False,
+) -> tuple[str, ...]:
     """Make these packaged objects ones of the store: hardlinked, durable, or none visible.
 
     Every file is compared with the description that gives the object its name, and nobody but root
-    may have a say in one. ``VenvError`` with everything that is wrong.
+    may have a say in one. ``VenvError`` with everything that is wrong. Byte code that is for
+    another Python stays behind, and is made afresh by confined children: the rest is as for
+    ``store.build``.
     """
     missing = [each for each in objects if not store.has(layout, each.id)]
     if not missing:
-        return
+        return ()
+    layers: tuple[str, ...] = ()
     with store.filling(layout) as staging:
         problems: list[Problem] = []
         sharer = Sharer()
+        sources: list[Source] = []
         for each in missing:
-            problems += _Import(layout, each, interpreter, sharer).run(staging)
+            work = _Import(layout, each, interpreter, sharer)
+            problems += work.run(staging)
+            sources += work.left
         if problems:
             raise VenvError("what packages bring is not as they brought it", problems=problems)
+        if sources:
+            from rpm_venv.wheels.afresh import Compilation  # seldom needed, and much
+
+            compilation = Compilation(staging, sources, interpreter, progress)
+            compilation.build(require_sandbox)
+            layers = compilation.missing_layers
         store.put(layout, staging, [each.id for each in missing])
+    return layers
 
 
 class _Import:
-    """One packaged object on its way into the staging directory."""
+    """One packaged object on its way into the staging directory.
+
+    ``left`` is its description, where byte code has to be made afresh.
+    """
 
     def __init__(
         self, layout: Layout, packaged: Packaged, interpreter: Interpreter, sharer: Sharer
@@ -130,6 +155,7 @@ class _Import:
         self._root = layout.root
         self._magic = bytes.fromhex(interpreter.magic)
         self._sharer = sharer
+        self.left: tuple[Source, ...] = ()
 
     def run(self, staging: Path) -> list[Problem]:
         """Put the object below ``staging``; everything that is wrong with it."""
@@ -139,13 +165,25 @@ class _Import:
                 trust.trusted_parents(self._place / _DESCRIPTION, self._root)
                 top = stack.enter_context(files.directory(self._place, follow=False))
                 description = self._description(top)
-                stored = store.loads(description, self._packaged.id)
+                stored = self._loaded(description)
             except VenvError as error:
                 return [Problem(error.message, self._target, error.hint)]
             except (OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 return [self._problem(str(reason), _DESCRIPTION)]
             return list(self._problems(top, stored, description, staging))
+
+    def _loaded(self, description: bytes) -> StoredObject:
+        """The object that is described: that of the id, or of the same wheel for another Python."""
+        if not self._packaged.afresh:
+            return store.loads(description, self._packaged.id)
+        name = StoredObject.loads(description.partition(b"\n")[0]).id
+        if not store.is_id(name) or name.partition("-")[0] != self._packaged.id.partition("-")[0]:
+            raise ValueError(f"it describes {name}")
+        stored = store.loads(description, name)
+        source = Source(self._place / _DESCRIPTION, stored.filename, name.partition("-")[0])
+        self.left = (source,)
+        return stored
 
     def _problem(self, message: str, inside: str) -> Problem:
         hint = f"reinstall its package: rpm -qf {self._target}"
@@ -173,20 +211,31 @@ class _Import:
             place = f"{file.scheme}/{file.path}".rpartition("/")[0]
             by_directory.setdefault(place, []).append(file)
         unsound: dict[str, str] = {}
-        for place in sorted(_with_parents(by_directory)):  # parents first: no link on the way
+        for place in sorted(files.with_parents(by_directory)):  # parents first: no link on the way
             unsound[place] = unsound.get(place.rpartition("/")[0]) or _directory_problem(top, place)
             if unsound[place]:
                 yield self._problem(unsound[place], place)
         tree = files.Tree(staging / self._packaged.id)
         try:
             for place, entries in by_directory.items():
-                if not unsound[place]:
+                if unsound[place]:
+                    continue
+                kept = [file for file in entries if not self._stays(stored, file)]
+                if len(kept) < len(entries):
+                    behind = (file for file in entries if self._stays(stored, file))
+                    yield from self._look(top, place, behind)
+                if kept:
                     tree.directory(place)
-                    yield from self._fill(top, staging / self._packaged.id, place, entries)
-            tree.write(_DESCRIPTION, 0o644, description)
-            tree.finish()
+                    yield from self._fill(top, staging / self._packaged.id, place, kept)
+            if not self.left:
+                tree.write(_DESCRIPTION, 0o644, description)
+                tree.finish()
         finally:
             tree.release()
+
+    def _stays(self, stored: StoredObject, file: StoredFile) -> bool:
+        """Whether a file is not for the store: that of another Python."""
+        return bool(self.left) and stored.is_of_one_python(file)
 
     def _fill(
         self, top: int, into: Path, place: str, entries: Iterable[StoredFile]
@@ -207,6 +256,26 @@ class _Import:
         finally:
             os.close(source)
 
+    def _look(self, top: int, place: str, entries: Iterable[StoredFile]) -> Iterator[Problem]:
+        """What is wrong with files that stay behind: a package is as it was, or is refused."""
+        for file in entries:
+            inside = f"{place}/{file.path.rpartition('/')[2]}"
+            try:
+                descriptor = os.open(inside, _READ | os.O_NONBLOCK, dir_fd=top)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ELOOP):
+                    raise
+                yield self._problem("it is not there", inside)
+                continue
+            try:
+                reason = _file_problem(os.fstat(descriptor), file)
+                if not reason and reading.digest(descriptor, file.size) != file.sha256:
+                    reason = _CHANGED
+            finally:
+                os.close(descriptor)
+            if reason:
+                yield self._problem(reason, inside)
+
     def _share(self, source: int, name: str, target: int, file: StoredFile) -> str:
         """Give the store a file, and see that it is the one described; what is wrong, or ""."""
         status = os.stat(name, dir_fd=source, follow_symlinks=False)
@@ -224,7 +293,7 @@ class _Import:
 
     def _contents_problem(self, descriptor: int, file: StoredFile) -> str:
         if reading.digest(descriptor, file.size) != file.sha256:
-            return "it is not what it was when it was packaged"
+            return _CHANGED
         is_code = file.scheme == "site" and file.path.endswith(f".{self._tag}.pyc")
         if is_code and os.pread(descriptor, 4, 0) != self._magic:
             return f"it is byte code of another release of {self._tag}"
@@ -233,15 +302,6 @@ class _Import:
     @property
     def _tag(self) -> str:
         return self._packaged.id.partition("-")[2]
-
-
-def _with_parents(places: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for place in places:
-        while place and place not in found:
-            found.add(place)
-            place = place.rpartition("/")[0]  # noqa: PLW2901  up to the top
-    return found
 
 
 def _directory_problem(top: int, place: str) -> str:

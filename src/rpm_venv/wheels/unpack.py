@@ -44,8 +44,7 @@ class Unpacking:
         self._sources: set[str] = set()
         self._bears: tuple[str, ...] = ()
         self._bytes = self._names = 0
-        unpacked = min(protocol.MAX_UNPACKED, protocol.MAX_FREE + protocol.MAX_RATIO * packed)
-        self._max_bytes = 2 * unpacked  # with byte code
+        self._max_bytes = most_bytes(packed)
         self.problems: list[Problem] = []
 
     def run(self, events: Iterable[Event]) -> StoredObject:
@@ -108,10 +107,7 @@ class Unpacking:
     def _objection(self, file: File, claims: Claims) -> str:
         """Why root does not write this file, or the empty string."""
         if file.byte_code:
-            parent, _, name = file.path.rpartition("__pycache__/")
-            suffix = f".{self._tag}.pyc"
-            source = f"{parent}{name[: -len(suffix)]}.py"
-            if not name.endswith(suffix) or source not in self._sources or file.scheme != "site":
+            if source_of(file.path, self._tag) not in self._sources or file.scheme != "site":
                 raise Broken("byte code without its source")
             return names.problem(file.path)
         reason = wheel.destination_problem(file.scheme, file.path)
@@ -189,6 +185,18 @@ class Unpacking:
         self._tree.write(f"site/{path}", 0o644, data)
         digest = hashlib.sha256(data).hexdigest()
         self._files.append(StoredFile("site", path, 0o644, len(data), digest))
+
+
+def most_bytes(packed: int) -> int:
+    """How many bytes a wheel of so many may become, with byte code."""
+    return 2 * min(protocol.MAX_UNPACKED, protocol.MAX_FREE + protocol.MAX_RATIO * packed)
+
+
+def source_of(path: str, tag: str) -> str:
+    """The source that a file is byte code of, by its name; "" where it is none of this Python."""
+    parent, _, name = path.rpartition("__pycache__/")
+    suffix = f".{tag}.pyc"
+    return f"{parent}{name[: -len(suffix)]}.py" if name.endswith(suffix) else ""
 
 
 def _mode(file: File) -> int:
