@@ -73,7 +73,7 @@ def test_packaged_objects_are_files_of_the_package(build: Build) -> None:
     built = build(declaring(level("store")), sources(ALPHA))
     assert built.code == 0, built.output
     minor = system_python()[1]
-    assert built.query("--requires") == [RUNTIME], "byte code can be made for any Python"
+    assert built.query("--requires") == [RUNTIME], "no Python: byte code can be made for any"
     form = "[%{FILENAMES} %{FILEMODES:octal} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILEMTIMES}\n]"
     lines = [line.split() for line in built.query("--qf", form)]
     below = [line for line in lines if line[0].startswith("/usr/lib/rpm-venv/packaged/")]
@@ -110,7 +110,7 @@ def test_a_whole_environment_is_files_of_the_package(build: Build) -> None:
 def test_wheels_of_one_python_and_an_interpreter_that_is_asked_for(build: Build) -> None:
     minor = system_python()[1]
     wheel = make_wheel("compiled", tag=f"cp3{minor}-cp3{minor}-linux_x86_64")
-    text = declaring(f"{DECLARE} -p python3.{minor}").replace("BuildArch: noarch\n", "")
+    text = declaring(f"{level('store')} -p python3.{minor}").replace("BuildArch: noarch\n", "")
     built = build(text, sources(wheel))
     assert built.code == 0, built.output
     assert built.query("--requires") == [f"/usr/bin/python3.{minor}", f"python(abi) = 3.{minor}",
