@@ -19,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: Trees that another process is started for, to delete them. Measured: half the time for 138.
+_WORTH = 24
+
 #: The warning where all was done but to tidy up, which the next call does as well.
 LEFT = "warning: not all that is no longer needed could be removed"
 
@@ -113,8 +116,16 @@ def tidy(context: Context) -> tuple[str, ...]:
 
 def _clear_staging(layout: Layout) -> None:
     """Remove what a killed call left: with the lock held, nothing in there is anybody's."""
-    for name in os.listdir(layout.staging):
-        files.remove_tree(layout.staging / name)
+    _delete(layout, os.listdir(layout.staging))
+
+
+def _delete(layout: Layout, names: Iterable[str]) -> None:
+    """Delete what is in the staging directory: out of sight, so that a kill does no harm."""
+    from rpm_venv.system import shares  # most calls have nothing to delete
+
+    # Generations have more files than most objects, and shorter names: they come first.
+    places = [layout.staging / name for name in sorted(names, key=len)]
+    shares.each(files.remove_tree, places, [1] * len(places), _WORTH)
 
 
 def _bring_objects(context: Context, step: plan.BringObjects) -> tuple[str, ...]:
@@ -224,8 +235,8 @@ def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
         files.make_directory(context.layout.staging / "unswept")  # tells the next ``exclusive``
         return ()
     unread, said = _drop_unreferred(context.layout)
-    for retired in context.layout.staging.glob("drop-*"):
-        files.remove_tree(retired)
+    names = os.listdir(context.layout.staging)
+    _delete(context.layout, [name for name in names if name.startswith("drop-")])
     if unread:  # the next call finds something in the staging directory, and tries again
         files.new_directory(context.layout.staging, "unswept")
     return said

@@ -20,6 +20,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.trees import generation, generations, manifest, startup
 from rpm_venv.trees.manifest import Manifest, Tree
 from rpm_venv.trees.manifest import Path as Row
+from rpm_venv.wheels import store
 from tests.host.wheels import Wheel, make_lock, make_wheel
 
 ONE, TWO = "/opt/app1/penv", "/opt/app2/penv"
@@ -249,20 +250,23 @@ def test_damage_shows_in_each_environment_and_is_mended_for_all(
     assert text == "value = 1\n"
 
 
-#: The command with three processes for any number of files, each of which gets some of them.
+#: The command with three processes for any number of files and trees; each gets some of them.
 SHARING = """
-import os, sys, time
+import os, signal, sys, time
 sys.path[:0] = SOURCE
-from rpm_venv import cli, survey
+from rpm_venv import apply, cli
+from rpm_venv.system import files
 from rpm_venv.trees import differences
 os.sched_getaffinity = lambda process: {0, 1, 2}
-command, wrong = os.getpid(), differences._wrong
-differences._WORTH = 1
-def slow(file):
-    time.sleep(0.002)
-    DYING
-    return wrong(file)
-differences._wrong = slow
+command = os.getpid()
+differences._WORTH = apply._WORTH = 1
+def slow(work):
+    def slowly(what):
+        time.sleep(0.002)
+        DYING
+        return work(what)
+    return slowly
+differences._wrong, files.remove_tree = slow(differences._wrong), slow(files.remove_tree)
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -278,7 +282,7 @@ def _shared(system: System, dying: str, *words: str) -> tuple[int, str, str]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
 def test_several_processes_find_what_one_finds(system: System) -> None:
     """Each file is damaged, behind a link and not: so one is of each process."""
-    assert _shared(system, "", "verify") == (0, "", "")
+    assert _shared(system, "pass", "verify") == (0, "", "")
     places = [system.tree(), system.object(PLAIN) / "site/plain"]
     below = [path for place in places for path in sorted(place.rglob("*"))]
     files = [path for path in below if path.is_file() and not path.is_symlink()]
@@ -297,7 +301,7 @@ def test_several_processes_find_what_one_finds(system: System) -> None:
     said = system.capsys.readouterr()
     kinds = {line.split()[0] for line in said.out.splitlines()}
     assert kinds >= {"content", "missing", "mode", "owner"}
-    assert _shared(system, "", "verify") == (alone, said.out, said.err)
+    assert _shared(system, "pass", "verify") == (alone, said.out, said.err)
     damaged, added = survey.damaged_objects(system.layout, ONE)
     assert damaged and not added
 
@@ -308,6 +312,33 @@ def test_a_process_that_is_killed_is_no_sound_environment(system: System, verb: 
     code, said, error = _shared(system, dying, verb, ONE)
     assert (code, said) == (1, "")
     assert "ended before its time (signal 9)" in error
+
+
+@pytest.mark.parametrize(
+    ("dying", "code"),
+    [
+        ("pass", 0),
+        ("os.getpid() == command or os.kill(os.getpid(), 9)", 1),
+        ("os.kill(command, 9)", -9),
+        ("os.getpid() == command and os.kill(command, 9)", -9),
+    ],
+    ids=["nobody", "a part", "the command, by a part", "the command"],
+)
+def test_objects_are_deleted_by_several_processes(system: System, dying: str, code: int) -> None:
+    """Whoever is killed, the same call deletes the rest, and nobody is in its way."""
+    layout = system.layout
+    assert _shared(system, "pass", "remove", ONE) == (0, "", "")
+    found, said, error = _shared(system, dying, "remove", TWO)
+    assert (found, said) == (code, "")
+    assert ("ended before its time (signal 9)" in error) == (
+        dying.startswith("os.getpid() == command or")
+    )
+    assert not os.path.lexists(system.root / TWO[1:])
+    assert store.ids(layout) == ()
+    if dying == "pass":
+        assert os.listdir(layout.staging) == []
+    system.call("remove", TWO)
+    assert os.listdir(layout.staging) == os.listdir(layout.envs) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")

@@ -277,7 +277,11 @@ def clear(layout: Layout, added: Iterable[str]) -> None:
 
 
 def drop(layout: Layout, object_ids: Collection[str]) -> None:
-    """Delete objects; one that is not there is no error."""
+    """Take objects out of sight; one that is not there is no error.
+
+    They are in the staging directory then, and its next clearing deletes them: an object that is
+    half deleted must not look whole.
+    """
     wrong = [name for name in object_ids if not is_id(name)]
     if wrong:
         raise ValueError(f"not the name of an object: {wrong[0]!r}")
@@ -285,9 +289,9 @@ def drop(layout: Layout, object_ids: Collection[str]) -> None:
     if not there:
         return
     _forget(layout, object_ids)
-    # Out of sight in one step first: an object that is half there must not look whole.
     files.make_staging(layout)
     retired = [files.retire(layout.object(name), layout.staging, "object.json") for name in there]
     files.fsync_dir(layout.store)
     for place in retired:
-        files.remove_tree(place)
+        if place.parent == layout.store:
+            files.remove_tree(place)
