@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from rpm_venv.errors import VenvError
+from rpm_venv.fetching import plain_tags
+from rpm_venv.frozen import replace
 from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter
 from rpm_venv.system.interpreter import Interpreter, inspect
@@ -189,3 +192,28 @@ def test_every_python_at_hand_agrees_with_packaging(python: str) -> None:
     found = described(python)
     assert list(found.tags) == done.stdout.split()
     assert found.minor in python
+
+
+@pytest.mark.parametrize("flags", ["", "t", "d"])
+@pytest.mark.parametrize("minor", [9, 11, 13])
+def test_what_fits_plainly_is_what_packaging_says(minor: int, flags: str) -> None:
+    here = replace(described(sys.executable), version=(3, minor, 1), abiflags=flags)
+    here = replace(here, tags=type(here.tags)((3, minor), flags))  # type: ignore[call-arg]
+    tags = frozenset(here.tags)
+    machines = {os.uname().machine, "x86_64", "aarch64", "i686", "riscv64"}
+    glibcs = (*(f"manylinux_2_{number}" for number in range(60)), "manylinux_3_1", "manylinux_02_9")
+    names = (*glibcs, "manylinux1", "manylinux2010", "manylinux2014", "linux", "musllinux_1_2")
+    platforms = ["any", *(f"{name}_{machine}" for name in names for machine in machines)]
+    pythons = ["py2", "py3", "py39", "py313", "cp2", "cp32", "cp39", "cp311", "cp313", "cp314"]
+    abis = ["none", "abi3", "cp39", "cp311", "cp311d", "cp313", "cp313t", "cp314"]
+    found = 0
+    for parts in itertools.product(pythons, abis, platforms):
+        tag = "-".join(parts)
+        if plain_tags.fit(here, f"foo-1.0-{tag}.whl"):
+            assert tag in tags
+            found += 1
+    assert found > (20 if not flags and os.uname().machine in ("x86_64", "aarch64") else 0)
+    many = f"py2.py3-none-any.linux_{os.uname().machine}"
+    assert plain_tags.fit(here, f"foo-1.0-1-{many}.whl")
+    for name in ("", "foo", "foo-1.0.whl", "foo-1.0-py3-none-any", "py3-none-any.zip", "-any.whl"):
+        assert not plain_tags.fit(here, name)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
+from rpm_venv.fetching import plain_tags
 from rpm_venv.frozen import dataclass
 from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
 from rpm_venv.paths import Layout
@@ -214,6 +215,7 @@ class _Shelf:
     def _made(self, entry: Entry) -> list[_Made]:
         """The objects that may be this entry, best first."""
         found = []
+        python = self._interpreter
         for digest in entry.hashes:
             name = store.object_id(digest, self._interpreter)
             packaged = None
@@ -224,7 +226,14 @@ class _Shelf:
                 packaged, stored = offer.packaged, offer.head
             else:
                 continue
-            place = self._rank(WheelName.parse(stored.filename))
+            if (
+                len(entry.hashes) == 1
+                and python.is_here
+                and plain_tags.fit(python, stored.filename)
+            ):
+                place: int | None = 0  # no other wheel to compare it with
+            else:
+                place = self._rank(WheelName.parse(stored.filename))
             # An object of the same tag can be of another kind of build: free-threaded, debug.
             if place is not None and stored.version == str(entry.version):
                 wheel = Distribution(entry.name, stored.version, stored.filename, digest)

@@ -37,7 +37,7 @@ SOURCES = {
     "archive": "a source archive",
 }
 _LOCK_VERSION = re.compile(r"^[ \t]*lock-version[ \t]*=[^=]", re.MULTILINE)
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
+_CONTROL = "[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]"
 #: What to do about a distribution that has no wheel: root never runs a build.
 HOW_TO_BUILD = (
     "build a wheel of it (pip wheel --no-deps), put it into the package, and add it to the lock "
@@ -95,7 +95,7 @@ def _text(data: bytes) -> str | Problem:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         return Problem("not UTF-8", f"line {data.count(10, 0, error.start) + 1}")
-    control = _CONTROL.search(text)
+    control = re.search(_CONTROL, text) if not text.replace("\n", "").isprintable() else None
     if control:
         line = text.count("\n", 0, control.start()) + 1
         return Problem(f"a control character ({control[0]!a})", f"line {line}")

@@ -35,21 +35,18 @@ _TELLING = 512  # characters of a line that tell what it is instead
 _MAX_NESTING = 32  # parentheses; packaging's parser is recursive
 
 #: What is wrong with a line that is not ours, the first that fits.
-_FOREIGN = tuple(
-    (re.compile(pattern, re.ASCII), message)
-    for pattern, message in (
-        (r".*\$\{", "an environment variable"),
-        (r"--hash\b", "a hash without a distribution before it"),
-        (r"-r\b|--requirement\b|-c\b|--constraint\b", "another file"),
-        (r"-e\b|--editable\b", "an editable directory"),
-        (r"-", "an option of pip"),
-        (r"[^;]*(@|://)", "a URL"),
-        (r"[^;=<>~!]*(/|\\|\.whl\b|\.zip\b|\.tar\b)", "a file or directory"),
-        (r"[^;]*===", "arbitrary equality (===)"),
-        (r"[^;,]*==[^;,]*\*", "a wildcard, not one exact version"),
-        (r"[^;]*[<>~!,]", "a range, not one exact version"),
-        (r"[^;=]*(;|$)", "a distribution without a version"),
-    )
+_FOREIGN = (
+    (r".*\$\{", "an environment variable"),
+    (r"--hash\b", "a hash without a distribution before it"),
+    (r"-r\b|--requirement\b|-c\b|--constraint\b", "another file"),
+    (r"-e\b|--editable\b", "an editable directory"),
+    (r"-", "an option of pip"),
+    (r"[^;]*(@|://)", "a URL"),
+    (r"[^;=<>~!]*(/|\\|\.whl\b|\.zip\b|\.tar\b)", "a file or directory"),
+    (r"[^;]*===", "arbitrary equality (===)"),
+    (r"[^;,]*==[^;,]*\*", "a wildcard, not one exact version"),
+    (r"[^;]*[<>~!,]", "a range, not one exact version"),
+    (r"[^;=]*(;|$)", "a distribution without a version"),
 )
 _OPTION = re.compile(r"(?:^| )(--?[A-Za-z][\w-]*)", re.ASCII)
 
@@ -165,7 +162,7 @@ def _foreign(head: str) -> str:
     """What is wrong with a line that is not ``name==version``."""
     start = head[:_TELLING]  # the patterns are not linear
     for pattern, message in _FOREIGN:
-        if pattern.match(start):
+        if re.match(pattern, start, re.ASCII):
             return f"{_quoted(head)} is {message}"
     return f"{_quoted(head)} is not name==version"
 

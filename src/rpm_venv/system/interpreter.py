@@ -49,6 +49,11 @@ class Interpreter:
         return f"{self.version[0]}.{self.version[1]}"
 
     @property
+    def is_here(self) -> bool:
+        """Whether its tags are those of a Python that this machine runs."""
+        return isinstance(self.tags, _Tags)
+
+    @property
     def directory(self) -> str:
         """``python3.11``, ``python3.13t``: the directory below lib/ and include/."""
         return f"python{self.minor}{'t' if 't' in self.abiflags else ''}"

@@ -8,20 +8,15 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from packaging.tags import parse_tag
-from packaging.utils import (
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING, Any
 
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.frozen import dataclass
 from rpm_venv.wheels.objects import EntryPoint
+
+if TYPE_CHECKING:  # what parses names imports ten times what the rest of this needs
+    from packaging.version import Version
 
 INSTALLER = b"rpm-venv\n"
 
@@ -57,6 +52,9 @@ class WheelName:
     @classmethod
     def parse(cls, filename: str) -> WheelName:
         """The parts of ``filename``; ``WheelError`` where it is not a wheel's name."""
+        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+        from packaging.version import InvalidVersion
+
         try:
             if has_too_many_tags(filename.rpartition(".")[0]):
                 raise InvalidWheelFilename(filename)
@@ -116,6 +114,8 @@ def _text(value: object) -> str:
 
 
 def _name_problems(wheel: WheelName, dist_info: str, name: str, version: str) -> Iterable[Problem]:
+    from packaging.utils import canonicalize_name
+
     if canonicalize_name(name) != wheel.name:
         yield Problem(f"Name {name!a} is not the file name's", "METADATA")
     if not _same_version(version, wheel.version):
@@ -134,6 +134,8 @@ def _name_problems(wheel: WheelName, dist_info: str, name: str, version: str) ->
 
 
 def _same_version(text: str, version: Version) -> bool:
+    from packaging.version import InvalidVersion, Version
+
     try:
         # In directory names a dash may have become an underscore: 1.0-1 is 1.0_1 there.
         return Version(text.replace("_", "-")) == version
@@ -142,6 +144,8 @@ def _same_version(text: str, version: Version) -> bool:
 
 
 def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]:
+    from packaging.tags import parse_tag
+
     tags: set[str] = set()
     for text in claimed:
         try:
