@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 
 from rpm_venv import frozen
@@ -68,9 +69,7 @@ def tell(layout: Layout, event: Event, *, once: bool = False) -> bool:
     event = replace(event, reason=event.reason[:_MAX_REASON])
     if once and event.says_what(last(layout, event.path)):
         return False
-    from datetime import datetime, timezone  # not for a call that has nothing to tell
-
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = json.dumps({"time": now, **vars(event)}, separators=(",", ":")).encode() + b"\n"
     is_new = not layout.history.exists()
     descriptor = os.open(layout.history, _APPEND, 0o644)

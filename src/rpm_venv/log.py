@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -126,9 +127,7 @@ def _line(text: str) -> str:
 
 
 def _append(layout: Layout, entries: list[Entry]) -> None:
-    from datetime import datetime, timezone  # not for a call that says nothing
-
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     begin = f"{now} rpm-venv[{os.getpid()}]: "
     data = "".join(f"{begin}{_line(entry.text)}\n" for entry in entries).encode()
     trust.refuse_outside(layout.log, layout.root)
