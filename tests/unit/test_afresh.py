@@ -160,6 +160,16 @@ def test_for_every_python_at_hand(layout: Layout, tmp_path: Path, python: str) -
     assert tree(layout) == tree(wheel)
 
 
+def test_a_beta_of_python_has_objects_of_its_own(layout: Layout, built: Layout) -> None:
+    """Another beta of the same tag may not read its byte code, whose names are the same."""
+    beta = replace(PYTHON, tag=f"{PYTHON.tag}.00000d0a")
+    wheel = build(layout.root / "wheel", WHEEL.save(layout.root), interpreter=beta)
+    bring(layout, beta)
+    assert store.ids(layout) == (f"{WHEEL.sha256}-{PYTHON.tag}.00000d0a",)
+    assert tree(layout) == tree(wheel)
+    assert only_object(layout) == replace(only_object(built), id=store.ids(layout)[0])
+
+
 # ---- what is not as it was packaged
 
 

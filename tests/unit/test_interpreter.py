@@ -14,6 +14,7 @@ import pytest
 from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
+from rpm_venv.confined import describe
 from rpm_venv.errors import VenvError
 from rpm_venv.fetching import plain_tags
 from rpm_venv.frozen import replace
@@ -41,6 +42,22 @@ def test_the_running_python_is_described_as_packaging_describes_it() -> None:
     assert found.tag == sys.implementation.cache_tag
     assert dict(found.markers) == dict(default_environment())
     assert list(found.tags) == [str(tag) for tag in sys_tags()]
+
+
+def test_a_beta_is_another_python_than_the_next_beta(tmp_path: Path) -> None:
+    """Its byte code may begin otherwise; from the first release candidate on it does not."""
+    path = tmp_path / "python3"
+    facts = {**describe.facts(), "executable": str(path), "virtual": False}
+    cache_tag, magic = facts["tag"], facts["magic"]
+    for version, tag in {
+        "3.15.0a7": f"{cache_tag}.{magic}",
+        "3.15.0b2": f"{cache_tag}.{magic}",
+        "3.15.0rc1": cache_tag,
+        "3.15.0": cache_tag,
+    }.items():
+        facts["markers"] = {**default_environment(), "python_full_version": version}
+        found = described(script(path, f"#!/bin/sh\necho '{json.dumps(facts)}'\n"))
+        assert (found.tag, found.cache_tag) == (tag, cache_tag), version
 
 
 def test_the_directory_of_modules_is_the_interpreters_own() -> None:

@@ -28,11 +28,11 @@ _TIMEOUT = 60  # seconds; an interpreter that is asked for its version answers a
 class Interpreter:
     """One CPython, as the environments made for it need to know it.
 
-    ``path`` is the target path of the real executable (``/usr/bin/python3.11``), ``tag`` its
-    ``sys.implementation.cache_tag`` (``cpython-311``), ``markers`` the PEP 508 environment,
+    ``path`` is the target path of the real executable (``/usr/bin/python3.11``), ``tag`` what
+    objects and generations for it are named after (``_tag``), ``markers`` the PEP 508 environment,
     ``tags`` the wheel tags it takes, best first (PEP 425), as ``py-abi-platform`` strings.
     ``abiflags`` is ``sys.abiflags``: ``t`` for a free-threaded build, otherwise mostly empty.
-    ``magic`` is how its byte code begins, in hex: releases of one tag share it, betas need not.
+    ``magic`` is how its byte code begins, in hex: releases of one tag share it.
     """
 
     path: str
@@ -52,6 +52,11 @@ class Interpreter:
     def is_here(self) -> bool:
         """Whether its tags are those of a Python that this machine runs."""
         return isinstance(self.tags, _Tags)
+
+    @property
+    def cache_tag(self) -> str:
+        """``cpython-311``: its ``sys.implementation.cache_tag``, in the names of byte code."""
+        return self.tag.partition(".")[0]
 
     @property
     def directory(self) -> str:
@@ -80,12 +85,21 @@ def inspect(layout: Layout, python: str) -> Interpreter:
     return Interpreter(
         path=path,
         version=version,
-        tag=facts["tag"],
+        tag=_tag(facts),
         markers=facts["markers"],
         tags=_Tags(version[:2], facts["abiflags"]),
         abiflags=facts["abiflags"],
         magic=facts["magic"],
     )
+
+
+def _tag(facts: Mapping[str, Any]) -> str:
+    """The cache tag; of an alpha or beta with the magic number, which the next may change.
+
+    From the first release candidate on it stays (PEP 3147, importlib's _bootstrap_external.py).
+    """
+    unfinished = re.search(r"[ab]\d+$", facts["markers"]["python_full_version"])
+    return f"{facts['tag']}.{facts['magic']}" if unfinished else str(facts["tag"])
 
 
 def _resolve(layout: Layout, python: str) -> str:

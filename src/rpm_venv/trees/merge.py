@@ -117,7 +117,7 @@ def _give_up_byte_code(
 ) -> None:
     """Leave out the byte code of a source that is not there: it is not checked, so never stale."""
     directory, _, file = path.rpartition("/")
-    byte_code = f"{directory}/__pycache__/{file[:-3]}.{interpreter.tag}.pyc"
+    byte_code = f"{directory}/__pycache__/{file[:-3]}.{interpreter.cache_tag}.pyc"
     if file.endswith(".py") and merged.claims.get(byte_code, (None,))[0] is loser:
         _give_up(merged, byte_code)
 

@@ -121,7 +121,7 @@ class Compiling:
         self._tree = Tree(place, there)
         self._stored = stored
         self._sources = {source.path for source in sources}
-        self._tag = stored.id.partition("-")[2]
+        self._tag = stored.cache_tag
         self._left = most_bytes(packed)
         self._made: list[StoredFile] = []
 

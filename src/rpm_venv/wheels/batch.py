@@ -150,7 +150,7 @@ class Batch:
                     self._staging / name,
                     name,
                     WheelName.parse(source.filename),
-                    self._interpreter.tag,
+                    self._interpreter.cache_tag,
                     packed=os.fstat(wheel).st_size,
                 ),
             )

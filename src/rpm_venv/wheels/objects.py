@@ -105,6 +105,11 @@ class StoredObject:
     entry_points: tuple[EntryPoint, ...]
     bears: tuple[str, ...] = ()
 
+    @property
+    def cache_tag(self) -> str:
+        """That of its Python, which its byte code has in its names."""
+        return self.id.partition("-")[2].partition(".")[0]
+
     def is_of_one_python(self, file: StoredFile) -> bool:
         """Whether a file was made for the Python of this object: byte code, RECORD that lists it.
 

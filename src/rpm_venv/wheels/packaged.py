@@ -95,7 +95,7 @@ def _head(place: Path) -> tuple[StoredObject, str]:
         head = StoredObject.loads(file.readline())
         for row in file:
             path = StoredFile.loads(row).path if b".pyc" in row else ""
-            if path.endswith(f".{head.id.partition('-')[2]}.pyc") and not names.problem(path):
+            if path.endswith(f".{head.cache_tag}.pyc") and not names.problem(path):
                 with open(place / "site" / path, "rb", opener=open_regular) as code:
                     return head, code.read(4).hex()
     return head, ""
@@ -154,6 +154,7 @@ class _Import:
         self._target = layout.target(self._place)
         self._root = layout.root
         self._magic = bytes.fromhex(interpreter.magic)
+        self._cache_tag = interpreter.cache_tag
         self._sharer = sharer
         self.left: tuple[Source, ...] = ()
 
@@ -294,14 +295,10 @@ class _Import:
     def _contents_problem(self, descriptor: int, file: StoredFile) -> str:
         if reading.digest(descriptor, file.size) != file.sha256:
             return _CHANGED
-        is_code = file.scheme == "site" and file.path.endswith(f".{self._tag}.pyc")
+        is_code = file.scheme == "site" and file.path.endswith(f".{self._cache_tag}.pyc")
         if is_code and os.pread(descriptor, 4, 0) != self._magic:
-            return f"it is byte code of another release of {self._tag}"
+            return f"it is byte code of another release of {self._cache_tag}"
         return ""
-
-    @property
-    def _tag(self) -> str:
-        return self._packaged.id.partition("-")[2]
 
 
 def _directory_problem(top: int, place: str) -> str:
