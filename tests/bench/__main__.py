@@ -12,11 +12,11 @@ import argparse
 import dataclasses
 import json
 import os
-import shutil
+import signal
 import sys
 from pathlib import Path
 
-from tests.bench import goals, others, sets, show
+from tests.bench import disk, goals, others, sets, show
 from tests.bench.works import Costs, Works
 
 
@@ -31,6 +31,7 @@ def main() -> int:
         parser.error(f"no such set: {', '.join(sorted(unknown))}" if unknown else "runs: 1 or more")
     if os.geteuid() != 0:
         parser.error("this needs root: as another user nothing would be confined as on a target")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is mounted goes
     measured: dict[str, Costs] = {}
     verdicts: dict[str, list[goals.Verdict]] = {}
     disks: dict[str, float] = {}
@@ -44,16 +45,11 @@ def main() -> int:
 
 def _measure(name: str, runs: int) -> tuple[Costs, float]:
     wheels = sets.prepared(name)
-    scratch = sets.PLACE / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    try:
+    with disk.scratch(sets.PLACE / "scratch") as scratch:
         works = Works(wheels, scratch)
         for number in range(runs):
             works.round(number)
         return works.costs, works.disk()
-    finally:
-        shutil.rmtree(scratch)
 
 
 def _write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -54,9 +55,15 @@ def _one(argv: Sequence[str], env: Mapping[str, str]) -> Cost:
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
         process = subprocess.Popen(
-            argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=said, stderr=said
-        )
-        _, status, usage = os.wait4(process.pid, 0)
+            argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # with what it has started; who unmounts waits for them
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:

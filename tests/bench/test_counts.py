@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.bench import counted, goals, show
+from tests.bench import counted, disk, goals, show
 from tests.bench.measured import Cost
 from tests.faults import systems
 from tests.faults.systems import Command
@@ -116,3 +117,25 @@ def test_the_plot_has_a_bar_for_each_contender() -> None:
     plot = show.plot({"a<b": MEASURED})
     assert plot.count("<rect") == 1 + len(MEASURED)
     assert "a&lt;b" in plot
+
+
+def test_what_a_killed_run_left_mounted_is_found(tmp_path: Path) -> None:
+    here = tmp_path / "a b"
+    text = "".join(
+        f"{number} 1 0:{number} / {place} rw - ext4 /dev/loop0 rw\n"
+        for number, place in enumerate(
+            ["/", f"{tmp_path}/a\\040b", f"{tmp_path}/a\\040b/disk", f"{tmp_path}/a\\040b/disk/x",
+             f"{tmp_path}/a\\040bc/disk"]
+        )
+    )  # fmt: skip
+    assert disk.mounts_below(here, text) == [here / "disk/x", here / "disk"]
+
+
+def test_one_run_at_a_time_has_an_empty_directory(tmp_path: Path) -> None:
+    place = tmp_path / "scratch"
+    (place / "left").mkdir(parents=True)
+    with disk.scratch(place), pytest.raises(SystemExit, match="another run"), disk.scratch(place):
+        pass
+    with disk.scratch(place) as empty:
+        assert os.listdir(empty) == []
+    assert not place.exists()
