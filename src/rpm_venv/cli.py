@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import io
@@ -13,21 +12,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rpm_venv import __version__
-from rpm_venv.errors import UsageError, VenvError
+from rpm_venv import words
+from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import FAILED, Context, Report, on_one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn, Protocol
-
-    class Verb(Protocol):
-        """What a module in ``rpm_venv.verbs`` offers."""
-
-        def arguments(self, parser: argparse.ArgumentParser) -> None: ...
-
-        def run(self, context: Context, args: argparse.Namespace) -> Report: ...
+    from typing import Any
 
 
 #: Every verb with its one-line help. A verb is the module of its name in ``rpm_venv.verbs``, which
@@ -61,64 +53,18 @@ VERBS = {
 WRITING = frozenset({"install", "remove", "repair", "sync", "rollback", "gc"})
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help as wide as COLUMNS says: asking the terminal would load ``shutil`` at every start."""
-
-    def __init__(self, prog: str) -> None:
-        columns = os.environ.get("COLUMNS", "")
-        super().__init__(prog, width=int(columns) - 2 if columns.isdecimal() else 78)
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are ours: one line, exit 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, subject=self.prog, hint=f"see {self.prog} --help")
-
-
-def common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that stand before every verb."""
-    parser.add_argument("--root", metavar="DIR", default="/", help="work on the system below DIR")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--version", action="version", version=f"rpm-venv {__version__}")
-
-
-def _parser() -> _Parser:
-    verbs = "\n".join(f"  {name:<10} {text}" for name, text in VERBS.items())
-    parser = _Parser(
-        prog="rpm-venv",
-        formatter_class=_Help,
-        description="Virtual environments that rpm installs, verifies, upgrades and removes.",
-        epilog=f"verbs:\n{verbs}\n\nexit: 0 done, 1 failed and nothing changed, 2 usage, "
-        "3 found something",
-        allow_abbrev=False,
-    )
-    common_arguments(parser)
-    parser.add_argument("verb", metavar="VERB", choices=list(VERBS))
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    return parser
-
-
-def _verb_parser(name: str, verb: Verb) -> _Parser:
-    parser = _Parser(
-        prog=f"rpm-venv {name}", description=VERBS[name], formatter_class=_Help, allow_abbrev=False
-    )
-    verb.arguments(parser)
-    return parser
-
-
 def _say(text: str) -> None:
     print(f"rpm-venv: {on_one_line(text)}", file=sys.stderr, flush=True)
 
 
-def _is_watched(args: argparse.Namespace) -> bool:
+def _is_watched(args: Any) -> bool:
     """Whether somebody called by hand and looks: rpm's scriptlets and triggers are silent."""
     by_rpm = (getattr(args, name, None) for name in ("package", "trigger", "stderr"))
     return sys.stderr.isatty() and not any(by_rpm)
 
 
 @contextlib.contextmanager
-def _context(root: str, args: argparse.Namespace) -> Iterator[Context]:
+def _context(root: str, args: Any) -> Iterator[Context]:
     """What a verb gets; its progress is shown inside the block alone."""
     layout = Layout(Path(os.path.abspath(root)))
     if not _is_watched(args):
@@ -144,9 +90,9 @@ def _emit(report: Report, as_json: bool) -> int:
 
 def call(argv: Sequence[str]) -> Report:
     """The report of one call; raises what the verb raises."""
-    args = _parser().parse_args(argv)
+    args, left = _common(argv)
     verb: Any = importlib.import_module(f"rpm_venv.verbs.{args.verb}")
-    verb_args = _verb_parser(args.verb, verb).parse_args(args.arguments)
+    verb_args = _of_verb(args.verb, verb, left)
     with _context(args.root, verb_args) as context:
         try:
             report: Report = verb.run(context, verb_args)
@@ -155,6 +101,29 @@ def call(argv: Sequence[str]) -> Report:
             raise
         _log(context, args.verb, report.talk, failed=report.exit_code == FAILED)
     return report
+
+
+def _common(argv: Sequence[str]) -> tuple[Any, Sequence[str]]:
+    """What stands before the verb, with the verb, and the words after it."""
+    try:
+        return words.common(argv, list(VERBS))
+    except words.Unusual:
+        from rpm_venv import command_line
+
+        args = command_line.parser(VERBS).parse_args(argv)
+        return args, args.arguments
+
+
+def _of_verb(name: str, verb: Any, left: Sequence[str]) -> Any:
+    """What the words after a verb say."""
+    plain = words.Words()
+    try:
+        verb.arguments(plain)
+        return plain.read(left)
+    except words.Unusual:
+        from rpm_venv import command_line
+
+        return command_line.verb_parser(name, VERBS[name], verb).parse_args(left)
 
 
 def _log(context: Context, verb: str, lines: Sequence[str], *, failed: bool) -> None:

@@ -49,7 +49,7 @@ ROWS = (
     ("amending", "amending"),
     ("linting", "linting.*"),
     ("verbs", "verbs.*"),
-    ("command", "cli __main__ terminal"),
+    ("command", "cli __main__ terminal words command_line"),
 )
 
 #: Which modules may do what. Everything else is a pure function of its arguments.

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from examples.example import EXAMPLES
-from rpm_venv import cli
+from rpm_venv import cli, command_line
 from tests.host.wheels import make_wheel
 
 TREE = Path(__file__).resolve().parents[2]
@@ -79,7 +79,9 @@ def test_a_verbs_synopsis_names_its_operands(verb: str) -> None:
 
 
 def test_the_options_of_every_verb_are_those_of_the_document() -> None:
-    assert _documented_options(COMMANDS["Options of every verb"]) == _parser_options(cli._parser())
+    assert _documented_options(COMMANDS["Options of every verb"]) == _parser_options(
+        command_line.parser(cli.VERBS)
+    )
 
 
 def test_the_exit_codes_are_those_of_the_reports() -> None:
@@ -339,7 +341,7 @@ def _inline(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_call_in_a_text_is_one_that_the_command_takes(path: Path) -> None:
-    common = cli._parser()
+    common = command_line.parser(cli.VERBS)
     for call in _inline(path):
         words = [word for word in call.split() if word not in ("--root", "DIR", "--json")]
         if words[:1] != ["rpm-venv"] or len(words) < 2 or words[1] in ("VERB", "…"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,10 @@ from rpm_venv.report import DONE, FAILED, FOUND, Context, Report
 from rpm_venv.system import configuration, declared, reading
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Generation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 @dataclass(frozen=True)

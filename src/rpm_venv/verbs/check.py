@@ -6,7 +6,6 @@ package's files are not unpacked yet: its lock comes on stdin, and its wheels ar
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator
@@ -26,6 +25,10 @@ from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import generations
 from rpm_venv.verbs import options
 from rpm_venv.wheels import store, wheel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 #: Room for one wheel, unpacked and with byte code, where its size is not known: a quarter of the
 #: mean over zuul's 139 wheels, so that only a disk that is really full is refused.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rpm_venv import apply, plan, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.report import DONE, FAILED, Context, Report
 from rpm_venv.system import configuration, declared
 from rpm_venv.trees import generations, processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 
 from rpm_venv import history
@@ -10,6 +9,10 @@ from rpm_venv.history import Line
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
 from rpm_venv.trees import generations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 _DIGITS = 12  # of a lock's sha256, for people
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,10 @@ from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
 from rpm_venv.system import configuration, declared, interpreter, occupancy
 from rpm_venv.verbs import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

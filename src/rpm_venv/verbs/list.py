@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,10 @@ from rpm_venv.report import Context, Report
 from rpm_venv.survey import Surroundings
 from rpm_venv.system import declared
 from rpm_venv.trees import disk, generations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 _COLUMNS = ("path", "package", "level", "python", "wheels", "generation", "condition")
 _SIZES = ("own", "shared")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import posixpath
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from rpm_venv.system import declared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+
     from rpm_venv.report import Context
     from rpm_venv.system.interpreter import Interpreter
 

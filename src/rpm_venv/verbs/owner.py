@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import posixpath
 from typing import Any
@@ -15,6 +14,10 @@ from rpm_venv.system import declared, rpmdb
 from rpm_venv.trees import generations, ownership
 from rpm_venv.trees.generation import Distribution, Generation
 from rpm_venv.trees.ownership import Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import PurePosixPath
 
 from rpm_venv import apply, events, history, plan, survey, whole
@@ -12,6 +11,10 @@ from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
 from rpm_venv.system import rpmdb
 from rpm_venv.verbs import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rpm_venv import apply, state, survey, whole
 from rpm_venv.environment import INTERRUPTED
 from rpm_venv.errors import ReadOnlyError, VenvError
@@ -13,6 +11,10 @@ from rpm_venv.plan import MendObjects
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared
 from rpm_venv.verbs.install import install
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

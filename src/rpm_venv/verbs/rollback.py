@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rpm_venv import apply, plan, survey, whole
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import environment_path
 from rpm_venv.report import Context, Report
 from rpm_venv.trees.generation import is_name
 from rpm_venv.verbs import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

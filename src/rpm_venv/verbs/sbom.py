@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 
@@ -13,6 +12,10 @@ from rpm_venv.report import Context, Report
 from rpm_venv.system import interpreter, release
 from rpm_venv.trees import generations, metadata
 from rpm_venv.verbs import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

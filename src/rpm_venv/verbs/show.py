@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 from rpm_venv import state, survey
@@ -14,6 +13,10 @@ from rpm_venv.report import Context, Report
 from rpm_venv.trees import disk, generations
 from rpm_venv.trees.generation import Distribution, Generation
 from rpm_venv.verbs import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

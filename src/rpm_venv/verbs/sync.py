@@ -7,7 +7,6 @@ left to do.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,10 @@ from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared, image, interpreter
 from rpm_venv.trees import generations
 from rpm_venv.verbs.install import install
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 #: What calls: nobody, a trigger that runs for each package, the one at a transaction's end, or
 #: those for another Python and for overrides and extras, which have no declarations on stdin.

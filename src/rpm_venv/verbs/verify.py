@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 
 from rpm_venv import state, survey, whole
@@ -16,6 +15,10 @@ from rpm_venv.system import declared
 from rpm_venv.trees import differences, generations
 from rpm_venv.trees.differences import Trees
 from rpm_venv.trees.generation import Live
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 _TRIES = 3  # an upgrade may switch generations while one is read
 
