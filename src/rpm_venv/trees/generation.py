@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from itertools import starmap
+from operator import itemgetter
 
 from rpm_venv import shapes
 from rpm_venv.declaration import Declaration
@@ -23,7 +25,7 @@ _SHAPE = {
     "format": int,
     **dict.fromkeys(("name", "path", "python", "tag"), str),
     "system_site": bool,
-    "distributions": [dict.fromkeys(("name", "version", "filename", "sha256"), str)],
+    "distributions": list,
     "notes": [str],
 }
 
@@ -106,10 +108,23 @@ class Generation:
         if layout not in ((LINKS, FILES) if written == FORMAT else ("",)):
             raise ValueError(f"a generation of another layout: {layout!a}")
         try:
-            wheels = tuple(Distribution(**wheel) for wheel in data.pop("distributions"))
+            wheels = _distributions(data.pop("distributions"))
             return cls(distributions=wheels, notes=tuple(data.pop("notes")), layout=layout, **data)
         except TypeError as error:  # more than there is
             raise ValueError(f"not the description of a generation: {error}") from None
+
+
+def _distributions(wheels: list[Any]) -> tuple[Distribution, ...]:
+    """All distributions at once: every call reads them, however many they are."""
+    fields = ("name", "version", "filename", "sha256")
+    if not (set(map(type, wheels)) <= {dict} and set(map(len, wheels)) <= {len(fields)}):
+        raise ValueError("a distribution is not what it should be")
+    try:
+        rows = list(map(list, map(itemgetter(*fields), wheels)))
+    except KeyError as error:
+        raise ValueError(f"a distribution without {error}") from None
+    shapes.rows(rows, (str,) * len(fields))
+    return tuple(starmap(Distribution, rows))
 
 
 def name(declaration: Declaration, interpreter: Interpreter, sha256s: Iterable[str]) -> str:
