@@ -145,11 +145,23 @@ def test_byte_code_is_made_afresh_for_another_python(
     same = f"stat -c %i {_module(host, 'app1')} {live} | uniq | wc -l"
     assert host.shell(same).stdout == "1\n", "the package's own files"
     assert host.rpm("-V", "app1", "zap", "rpm-venv").output == ""
+    _damaged_and_mended(host, f"app1.{new}.pyc")
     gone = host.run("rpm-venv", "rollback", "/opt/app1/penv", check=False)
     assert gone.code == 1 and "is not there" in gone.output
     host.rpm("-e", "app1", "zap")
     ours = ("/usr/lib/rpm-venv", "/usr/share/rpm-venv", "/opt")
     assert [path for path in leftovers() if path.startswith(ours)] == []
+
+
+def _damaged_and_mended(host: Host, code: str) -> None:
+    """What was made afresh is like all of an environment: looked at, and made again."""
+    (file,) = host.run("find", "/usr/lib/rpm-venv/store", "-name", code).stdout.split()
+    host.write(file, "damaged")
+    found = host.rpm("-V", "rpm-venv", check=False)
+    assert found.code == 1 and code in found.output
+    assert host.rpm("-V", "app1").output == ""
+    assert host.run("rpm-venv", "repair").output == "repaired /opt/app1/penv\n"
+    assert host.rpm("-V", "app1", "rpm-venv").output == ""
 
 
 def _code(host: Host, module: str, name: str = "app1") -> str:

@@ -300,7 +300,8 @@ def test_a_child_that_says_what_it_may_not_is_broken(tmp_path: Path, case: str) 
 def at_hand(layout: Layout, wheel: Wheel = WHEEL) -> shelf.AtHand:
     entries = lock.parse(f"{wheel.requirement()}\n".encode(), "requirements.txt").entries
     digests = os.listdir(layout.packaged)
-    return shelf.at_hand(layout, entries, PYTHON, ["/wheels"], packaged=digests)
+    python = interpreter.inspect(Layout(), PYTHON.path)
+    return shelf.at_hand(layout, entries, python, ["/wheels"], packaged=digests)
 
 
 def test_a_wheel_beside_it_comes_first(layout: Layout) -> None:

@@ -228,6 +228,7 @@ class _Shelf:
                 continue
             if (
                 len(entry.hashes) == 1
+                and not (packaged and packaged.afresh)  # its wheel may be there
                 and python.is_here
                 and plain_tags.fit(python, stored.filename)
             ):
