@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.host import Host
 from tests.host.applications import Application, answer, tiny_application, tiny_declared
 from tests.host.wheels import make_wheel
-from tests.transactions.conftest import Build
+from tests.transactions.conftest import Build, Leftovers
 
 APPLICATIONS = ("app1", "app2", "app3")
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -87,3 +87,54 @@ def test_environments_follow_the_systems_python_or_say_why_not(
     assert host.rpm("-U", "--replacepkgs", upgrade).output == ""
     assert _generations(host) == after
     assert _conditions(host) == dict.fromkeys(APPLICATIONS, "ok")
+
+
+def test_byte_code_is_made_afresh_for_what_was_packaged_with_another_python(
+    host: Host, build: Build, newer: Path, leftovers: Leftovers
+) -> None:
+    """Python changes where the environment is, and was another one before the package came."""
+    package = build(tiny_declared(name="app5", level="store"))
+    host.publish(package, newer)
+    installation = ("-i", host.repository_path(package))
+    host.rpm(*installation)
+    before, old = host.readlink("/opt/app5/penv"), _byte_code(host)
+    assert host.rpm("-U", host.repository_path(newer)).output == ""
+    assert host.readlink("/opt/app5/penv") != before
+    new = _byte_code(host)
+    assert (answer(host, "/opt/app5/penv", "app5"), new == old) == ("app5 1", False)
+    assert host.rpm("-V", "app5", "rpm-venv").output == ""
+    _damaged_and_mended(host, f"app5.{new}.pyc")
+    refused = host.run("rpm-venv", "rollback", "/opt/app5/penv", check=False)
+    assert "is not there" in refused.stderr
+    ours = ("/usr/lib/rpm-venv", "/usr/share/rpm-venv", "/opt")
+    for said in (host.rpm("-e", "app5"), host.rpm(*installation), host.rpm("-V", "app5")):
+        assert said.output == ""
+    assert (answer(host, "/opt/app5/penv", "app5"), _byte_code(host)) == ("app5 1", new)
+    files = host.shell("stat -c %i $(find /usr/lib/rpm-venv -name app5.py -type f)").stdout.split()
+    assert (len(files) > 1, len(set(files))) == (True, 1), "the package's own files"
+    host.rpm("-e", "app5")
+    assert [path for path in leftovers() if path.startswith(ours)] == []
+
+
+def _damaged_and_mended(host: Host, code: str) -> None:
+    """What was made afresh is like all of an environment: looked at, and made again."""
+    (file,) = host.run("find", "/usr/lib/rpm-venv/store", "-name", code).stdout.split()
+    host.write(file, "damaged")
+    found = host.rpm("-V", "rpm-venv", check=False)
+    assert found.code == 1
+    assert code in found.output
+    assert host.rpm("-V", "app5").output == ""
+    assert host.run("rpm-venv", "repair").output == "repaired /opt/app5/penv\n"
+    assert host.rpm("-V", "app5", "rpm-venv").output == ""
+
+
+def _byte_code(host: Host) -> str:
+    """The tag of the application's byte code, which is of use to its Python."""
+    code = """if True:
+        import importlib.util, pathlib, app5
+        (file,) = pathlib.Path(app5.__cached__).parent.glob("app5.*")
+        assert str(file) == app5.__cached__, file
+        assert file.read_bytes()[:4] == importlib.util.MAGIC_NUMBER
+        print(file.name.split(".")[1])
+    """
+    return host.run("/opt/app5/penv/bin/python", "-c", code, user=65534).stdout.strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,54 +123,3 @@ def test_nothing_is_made_of_what_is_not_as_it_was_packaged(host: Host, build: Bu
     refused = host.run("rpm-venv", "sync", check=False)
     assert "there is no wheel of it; " in refused.output
     assert "of its package cannot be read: No such file or directory" in refused.output
-
-
-def test_byte_code_is_made_afresh_for_another_python(
-    host: Host, build: Build, newer: Path, leftovers: Leftovers
-) -> None:
-    """Where an environment is there and Python changes, and where Python was another before."""
-    app1, zap = (build(_with_common(name)) for name in ("app1", "zap"))
-    host.publish(app1, zap, newer)
-    host.rpm("-i", host.repository_path(app1))
-    before = host.readlink("/opt/app1/penv")
-    old = _code(host, "app1")
-    assert host.rpm("-U", host.repository_path(newer)).output == ""
-    assert host.rpm("-i", host.repository_path(zap)).output == ""
-    assert (answer(host), answer(host, "/opt/zap/penv", "zap")) == ("app1 1", "zap 1")
-    assert host.readlink("/opt/app1/penv") != before
-    new = _code(host, "app1")
-    assert new != old and _code(host, "zap", "zap") == _code(host, "common", "zap") == new
-    live = "/opt/app1/penv/lib/python3*/site-packages/app1.py"
-    same = f"stat -c %i {_module(host, 'app1')} {live} | uniq | wc -l"
-    assert host.shell(same).stdout == "1\n", "the package's own files"
-    assert host.rpm("-V", "app1", "zap", "rpm-venv").output == ""
-    _damaged_and_mended(host, f"app1.{new}.pyc")
-    gone = host.run("rpm-venv", "rollback", "/opt/app1/penv", check=False)
-    assert gone.code == 1 and "is not there" in gone.output
-    host.rpm("-e", "app1", "zap")
-    ours = ("/usr/lib/rpm-venv", "/usr/share/rpm-venv", "/opt")
-    assert [path for path in leftovers() if path.startswith(ours)] == []
-
-
-def _damaged_and_mended(host: Host, code: str) -> None:
-    """What was made afresh is like all of an environment: looked at, and made again."""
-    (file,) = host.run("find", "/usr/lib/rpm-venv/store", "-name", code).stdout.split()
-    host.write(file, "damaged")
-    found = host.rpm("-V", "rpm-venv", check=False)
-    assert found.code == 1 and code in found.output
-    assert host.rpm("-V", "app1").output == ""
-    assert host.run("rpm-venv", "repair").output == "repaired /opt/app1/penv\n"
-    assert host.rpm("-V", "app1", "rpm-venv").output == ""
-
-
-def _code(host: Host, module: str, name: str = "app1") -> str:
-    """The tag of a module's byte code in an environment, all of which is of use to its Python."""
-    code = f"""if True:
-        import importlib.util, pathlib, {module}
-        (file,) = pathlib.Path({module}.__cached__).parent.glob("{module}.*")
-        assert str(file) == {module}.__cached__, file
-        assert file.read_bytes()[:4] == importlib.util.MAGIC_NUMBER
-        print(file.name.split(".")[1])
-    """
-    python = f"/opt/{name}/penv/bin/python"
-    return host.run(python, "-c", code, user=65534).stdout.strip()
