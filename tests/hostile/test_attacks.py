@@ -41,7 +41,7 @@ TAKEN_OVER = """
 import os, sys, threading, time
 sys.path[0] = {source!r}
 from rpm_venv.confined import protocol, wheel_stream, zygote
-def taken_over(output, tag, shared):
+def taken_over(output, tag, shared, part):
     class Attacker:
         def send(self, wheel):
             pipe = output._descriptor
@@ -60,6 +60,10 @@ ATTACKS = {
     "dribbles": (
         f"{CLAIM}\n            while True: os.write(pipe, b'F'); threading.Event().wait(0.3)",
         "silent for too long|malformed|broke the protocol",
+    ),
+    "has parts for workers that there are not": (
+        f"{CLAIM}; os.write(pipe, frame(b'N', bytes([9])))",
+        "other parts than agreed",
     ),
     "dribbles a frame": (
         "os.write(pipe, protocol.FRAME.pack(b'M', 1 << 20))\n"
@@ -176,7 +180,8 @@ def unpack_endless(place: Path, kind: str) -> None:
 
     unpacking = Unpacking(place / "object", "id", NAME, "cpython-399", packed=1000)
     try:
-        unpacking.run(Stream(read).events())
+        unpacking.take(Stream(read).events())
+        unpacking.finish()
     except Broken:
         return
     raise AssertionError("it was believed")
@@ -201,7 +206,8 @@ def test_byte_code_that_is_not_made_here_is_not_taken(tmp_path: Path, tally: Tal
                    file("other/__pycache__/x.cpython-311.pyc"), b""])  # fmt: skip
     unpacking = Unpacking(tmp_path / "object", "id", NAME, "cpython-311")
     with pytest.raises(Broken, match="claims to be the wheel's"):
-        unpacking.run(Stream(lambda: next(stream)).events())
+        unpacking.take(Stream(lambda: next(stream)).events())
+        unpacking.finish()
     tally("a child that was taken over", "refused")
 
 

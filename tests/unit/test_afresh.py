@@ -290,7 +290,7 @@ def test_a_child_that_says_what_it_may_not_is_broken(tmp_path: Path, case: str) 
     (tmp_path / "object/site/demo").mkdir(parents=True)
     compiling = Compiling(tmp_path / "object", OBJECT, [SOURCE], 1000)
     with pytest.raises(Broken):
-        compiling.run(BROKEN[case])
+        compiling.take(BROKEN[case])
     assert not (tmp_path / "object/object.json").exists()
 
 

@@ -40,7 +40,11 @@ ROWS = (
         "locks.amendments locks.fit building.dependencies building.libraries building.source "
         "building.vendored building.rpmbuild",
     ),
-    ("store", "wheels.unpack wheels.batch wheels.afresh wheels.store wheels.packaged wheels.needs"),
+    (
+        "store",
+        "wheels.unpack wheels.queue wheels.batch wheels.afresh wheels.store wheels.packaged "
+        "wheels.needs",
+    ),
     ("fetching", "fetching.*"),
     ("stages", "trees.* state history log"),
     ("plan", "plan bom"),

@@ -66,7 +66,11 @@ def reader(data: bytes, step: int = 1 << 20) -> Stream:
 def unpack(tmp_path: Path, *frames: bytes, step: int = 1 << 20) -> StoredObject:
     name = WheelName.parse("demo-1.0-py3-none-any.whl")
     unpacking = Unpacking(tmp_path / "object", "id", name, "cpython-399")
-    return unpacking.run(reader(b"".join(frames), step).events())
+    try:
+        unpacking.take(reader(b"".join(frames), step).events())
+        return unpacking.finish()
+    finally:
+        unpacking.release()
 
 
 def test_a_lie_about_links_is_believed_of_directories_in_site_packages_alone(

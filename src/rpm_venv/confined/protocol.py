@@ -3,6 +3,7 @@
 A frame is its kind, the length of its payload, and the payload:
 
 - ``META``, first: a JSON object of the wheel's own claims about itself;
+- ``PARTS``: one byte, in how many parts the byte code is made, by as many children (``PART``);
 - ``FILE``: one file, its header and the first bytes; ``MORE``: the bytes after those;
 - ``BEARS``: a JSON list, the top directories that a link can stand for (``reach``);
 - ``PROBLEM``: a JSON pair, what is wrong and where; the wheel is refused;
@@ -11,12 +12,19 @@ A frame is its kind, the length of its payload, and the payload:
 
 import struct
 
-META, FILE, MORE, BEARS, PROBLEM, END = b"M", b"F", b"D", b"B", b"P", b"E"
+META, PARTS, FILE, MORE, BEARS, PROBLEM, END = b"M", b"N", b"F", b"D", b"B", b"P", b"E"
 
 FRAME = struct.Struct("<cI")
 #: scheme, flags, size of the whole file, length of the name, length of the expected digest.
 HEADER = struct.Struct("<BBQHB")
 EXECUTABLE, BYTE_CODE = 1, 2
+
+#: What a child is to do: its number, and how many there are. The first one, 0, says everything but
+#: the byte code of the others, and is told how many there may be; the others say only theirs.
+PART = struct.Struct("<BB")
+ALONE = (0, 1)
+#: Bytes of sources that are worth a child of their own: half a second to a second of compiling.
+PART_BYTES = 8 << 20
 
 #: Where files go: purelib and platlib are one place in a virtual environment.
 SCHEMES = ("site", "data", "headers", "scripts")

@@ -1,4 +1,8 @@
-"""A confined child's work: a wheel's bytes become a stream of its files and their byte code."""
+"""A confined child's work: a wheel's bytes become a stream of its files and their byte code.
+
+A wheel of many sources is compiled by several children, each its part of them: the first says all
+else, the others only their byte code.
+"""
 
 from __future__ import annotations
 
@@ -74,12 +78,16 @@ class Page:
 
 
 class Sender:
-    """Sends one wheel, with byte code for the interpreter that ``tag`` names."""
+    """Sends one wheel, or its ``part``, with byte code for the interpreter that ``tag`` names."""
 
-    def __init__(self, output: Output, tag: str, page: Page) -> None:
+    def __init__(
+        self, output: Output, tag: str, page: Page, part: tuple[int, int] = protocol.ALONE
+    ) -> None:
         self._output = output
         self._tag = tag
         self._page = page
+        self._number, self._count = part
+        self._compiled = 0  # sources that had their turn, in whatever part
         self._reach = Reach(())
 
     def send(self, wheel: int) -> None:
@@ -88,8 +96,13 @@ class Sender:
         try:
             contents = Contents(Archive(wheel))
             problems = contents.problems
-            if not problems:
+            if self._number > 0:  # what is wrong is for the first to say
+                problems = []
+                if not contents.problems:
+                    self._byte_code_alone(contents)
+            elif not problems:
                 self._output.frame(protocol.META, contents.meta)
+                self._share(contents)
                 places = contents.places.values()
                 self._reach = Reach([at.path for at in places if at.scheme == protocol.SITE])
                 problems = list(self._files(contents))
@@ -100,6 +113,27 @@ class Sender:
             self._output.problem(problem)
         self._output.frame(protocol.END)
         self._output.flush()
+
+    def _share(self, contents: Contents) -> None:
+        """Say in how many parts the byte code is made, of as many as there may be."""
+        sources = (m.size for m, place in contents.places.items() if _is_source(m, place))
+        self._count = min(self._count, 1 + sum(sources) // protocol.PART_BYTES)
+        self._output.frame(protocol.PARTS, bytes([self._count]))
+
+    def _byte_code_alone(self, contents: Contents) -> None:
+        for member in contents.archive.members:
+            place = contents.places.get(member)
+            if place is not None and _is_source(member, place) and self._is_mine():
+                try:
+                    self._byte_code(contents.archive.whole(member), place.path)
+                except Refused:
+                    pass  # the first one says so
+
+    def _is_mine(self) -> bool:
+        """Whether the next source is this part's: they take turns, in the order of the archive."""
+        turn = self._compiled % self._count
+        self._compiled += 1
+        return turn == self._number
 
     def _bears(self) -> None:
         encoded = json.dumps(self._reach.bearing()).encode()
@@ -122,17 +156,15 @@ class Sender:
         row = contents.rows.get(member.name)
         digest = row.digest if row else b""
         flags = protocol.EXECUTABLE if member.executable else 0
-        is_source = (
-            place.scheme == protocol.SITE
-            and place.path.endswith(".py")
-            and member.size <= protocol.MAX_SOURCE
-        )
+        is_source = _is_source(member, place)
+        is_mine = is_source and self._is_mine()
         if member.size <= protocol.CHUNK or is_source:
             data = contents.archive.whole(member)
             self._output.file(place, flags, member.size, digest, data)
             if is_source:
                 self._reach.source(place.path, data)
-                self._byte_code(data, place.path)
+                if is_mine:
+                    self._byte_code(data, place.path)
             else:
                 self._look(place, data)
         else:
@@ -160,6 +192,11 @@ class Sender:
         if code:
             place = Place(protocol.SITE, target)
             self._output.file(place, protocol.BYTE_CODE, len(code), b"", code)
+
+
+def _is_source(member: Member, place: Place) -> bool:
+    is_module = place.scheme == protocol.SITE and place.path.endswith(".py")
+    return is_module and member.size <= protocol.MAX_SOURCE
 
 
 def byte_code(source: bytes, path: str) -> bytes:

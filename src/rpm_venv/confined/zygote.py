@@ -1,8 +1,9 @@
 """Run as a script, once per installation: confines itself, then forks a child for every wheel.
 
 Arguments: a descriptor of an empty directory, then one of a socket per worker. Each message on a
-socket brings three descriptors (the wheel, a pipe, a page) and is answered, when the child is gone,
-with its wait status. The first message on the first socket names the layers that are missing.
+socket is a ``protocol.PART`` with three descriptors (the wheel, a pipe, a page) and is answered,
+when the child is gone, with its wait status. The first message on the first socket names the layers
+that are missing.
 """
 
 from __future__ import annotations
@@ -74,16 +75,16 @@ def serve(connection: socket.socket) -> None:
         child = os.fork()
         if child == 0:
             connection.close()
-            os._exit(unpack(*descriptors))
+            os._exit(unpack(protocol.PART.unpack(message), *descriptors))
         for descriptor in descriptors:
             os.close(descriptor)
         connection.send(STATUS.pack(os.waitpid(child, 0)[1]))
 
 
-def unpack(wheel: int, pipe: int, page: int) -> int:
+def unpack(part: tuple[int, int], wheel: int, pipe: int, page: int) -> int:
     """The whole life of a child: its exit code, 0 when all was said, even of a refused wheel."""
     try:
-        _unpack(wheel, pipe, page)
+        _unpack(part, wheel, pipe, page)
     except BrokenPipeError:
         return 1  # root has heard enough
     except BaseException as error:
@@ -93,7 +94,7 @@ def unpack(wheel: int, pipe: int, page: int) -> int:
     return 0
 
 
-def _unpack(wheel: int, pipe: int, page: int) -> None:
+def _unpack(part: tuple[int, int], wheel: int, pipe: int, page: int) -> None:
     # The last of this process's rights go before it sees the first byte of the wheel.
     shared = wheel_stream.Page(page)
     os.close(page)
@@ -102,7 +103,7 @@ def _unpack(wheel: int, pipe: int, page: int) -> None:
     lockdown.filter_calls(system_calls.UNPACK, sharing=False)
     gc.disable()
     tag = sys.implementation.cache_tag or ""
-    wheel_stream.Sender(wheel_stream.Output(pipe), tag, shared).send(wheel)
+    wheel_stream.Sender(wheel_stream.Output(pipe), tag, shared, part).send(wheel)
 
 
 if __name__ == "__main__":

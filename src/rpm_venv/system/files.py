@@ -313,10 +313,13 @@ class Tree:
     Nothing is ever opened that was there before: a file, directory or link in the way raises
     ``FileExistsError`` or ``NotADirectoryError``. Names are relative and checked by the caller.
     Modes are exact whatever the umask is; times are ``MTIME_NS``. Directories inside that another
-    tree of this process has made are ``there``: then ``path`` is, too.
+    tree of this process has made are ``there``: then ``path`` is, too. Several threads may make
+    files at a time.
     """
 
     def __init__(self, path: Path, there: Iterable[str] = ()) -> None:
+        from threading import RLock  # only what makes objects needs it
+
         made = with_parents(there)
         if not made:
             os.mkdir(path, _OPEN_TO_ALL)
@@ -324,16 +327,18 @@ class Tree:
         os.fchmod(self._root, _OPEN_TO_ALL)
         self._directories = {"", *made}
         self._exact: set[tuple[str, int]] = set()
+        self._making = RLock()
 
     def directory(self, name: str) -> None:
         """Make the directory ``name`` and its parents, once."""
-        if name in self._directories:
-            return
-        self.directory(name.rpartition("/")[0])
-        os.mkdir(name, _OPEN_TO_ALL, dir_fd=self._root)
-        if stat.S_IMODE(os.stat(name, dir_fd=self._root).st_mode) != _OPEN_TO_ALL:
-            os.chmod(name, _OPEN_TO_ALL, dir_fd=self._root)
-        self._directories.add(name)
+        with self._making:
+            if name in self._directories:
+                return
+            self.directory(name.rpartition("/")[0])
+            os.mkdir(name, _OPEN_TO_ALL, dir_fd=self._root)
+            if stat.S_IMODE(os.stat(name, dir_fd=self._root).st_mode) != _OPEN_TO_ALL:
+                os.chmod(name, _OPEN_TO_ALL, dir_fd=self._root)
+            self._directories.add(name)
 
     def create(self, name: str, mode: int) -> int:
         """A descriptor to write the new file ``name`` through; ``close`` gives it its time."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable
 
-from rpm_venv.confined import lockdown, zygote
+from rpm_venv.confined import lockdown, protocol, zygote
 from rpm_venv.errors import SandboxError
 from rpm_venv.frozen import dataclass
 from rpm_venv.wheels.stream import printable
@@ -111,8 +111,10 @@ class Zygote:
         return tuple(filter(None, message.decode().rstrip().split(",")))
 
     @contextmanager
-    def child(self, worker: int, wheel: int) -> Iterator[Child]:
-        """A child of this worker that reads the wheel behind a descriptor."""
+    def child(
+        self, worker: int, wheel: int, part: tuple[int, int] = protocol.ALONE
+    ) -> Iterator[Child]:
+        """A child of this worker that reads the wheel behind a descriptor (``protocol.PART``)."""
         reading, writing = os.pipe2(os.O_CLOEXEC)
         page = os.memfd_create("page", os.MFD_CLOEXEC)
         connection = self._connections[worker]
@@ -123,7 +125,8 @@ class Zygote:
             except OSError:
                 pass  # an ordinary user's pipes are limited: smaller, slower, right
             try:
-                socket.send_fds(connection, [b"wheel"], [wheel, writing, page])
+                message = protocol.PART.pack(*part)
+                socket.send_fds(connection, [message], [wheel, writing, page])
             except OSError:
                 raise SandboxError(GONE) from None
         except BaseException:

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,9 @@ class Compilation(Batch):
     """
 
     def _told(self, source: Source) -> str:
-        return f"compiling wheel {self._taken[0]} of {self._total[0]}: {source.filename}"
+        return (
+            f"compiling wheel {self._queue.taken[0]} of {self._queue.total[0]}: {source.filename}"
+        )
 
     @contextmanager
     def _begun(self, source: Source) -> Iterator[tuple[int, Compiling]]:
@@ -123,27 +126,32 @@ class Compiling:
         self._sources = {source.path for source in sources}
         self._tag = stored.cache_tag
         self._left = most_bytes(packed)
+        self._counting = threading.Lock()
         self._made: list[StoredFile] = []
+        self._problems: list[Problem] = []
 
-    def run(self, events: Iterable[Event]) -> StoredObject:
+    def take(self, events: Iterable[Event]) -> None:
+        """Write the byte code of what a child says, as ``Unpacking.take``."""
+        for event in events:
+            if isinstance(event, File):
+                self._file(event)
+            elif isinstance(event, Problem):
+                self._problems.append(event)
+
+    def finish(self) -> StoredObject:
         """The object, whole but not yet durable; ``WheelError`` where the child refuses it."""
-        problems: list[Problem] = []
-        try:
-            for event in events:
-                if isinstance(event, File):
-                    self._file(event)
-                elif isinstance(event, Problem):
-                    problems.append(event)
-            if not problems:
-                return self._finish()
-        finally:
-            self._tree.release()
-        raise WheelError(
-            "no byte code can be made of it", subject=self._stored.filename, problems=problems
-        )
+        if self._problems:
+            subject, problems = self._stored.filename, self._problems
+            raise WheelError("no byte code can be made of it", subject=subject, problems=problems)
+        return self._finish()
+
+    def release(self) -> None:
+        """Let go of the object's directory, finished or not."""
+        self._tree.release()
 
     def _file(self, file: File) -> None:
-        self._left -= file.size
+        with self._counting:
+            self._left -= file.size
         if self._left < 0:
             raise Broken("more bytes than agreed")
         if not file.byte_code:  # root has it

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable
 
@@ -14,21 +14,17 @@ from rpm_venv.system import sandbox
 from rpm_venv.system.flushing import Flusher
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import sealed
-from rpm_venv.wheels.objects import Source, StoredObject, object_id
-from rpm_venv.wheels.stream import Broken, Ended, Event, Stream
+from rpm_venv.wheels.objects import Source, object_id
+from rpm_venv.wheels.queue import Part, Queue, Wheel
+from rpm_venv.wheels.stream import Broken, Ended, Event, File, Parts, Stream
 from rpm_venv.wheels.unpack import Unpacking
 from rpm_venv.wheels.wheel import WheelName
 
 TYPE_CHECKING = False
-_MAX_WORKERS = 8
-_MAX_IN_FLIGHT = 1 << 30  # bytes of wheels in memory at a time, however many workers there are
-
-
 if TYPE_CHECKING:
-    from typing import Protocol
+    from rpm_venv.wheels.queue import Work
 
-    class _Work(Protocol):
-        def run(self, events: Iterable[Event]) -> StoredObject: ...
+_MAX_WORKERS = 8
 
 
 class Batch:
@@ -45,12 +41,8 @@ class Batch:
         self._flusher = Flusher(staging)
         self._interpreter = interpreter
         self._progress = progress
-        sized = sorted(((_size(source), source) for source in sources), key=lambda pair: pair[0])
-        self._left = sized  # the largest last: it is taken first, and does not end up alone
-        self._total = (len(sized), sum(size for size, _ in sized))
-        self._taken = (0, 0)  # wheels, and their bytes
-        self._in_flight = 0
-        self._changed = threading.Condition()
+        self._queue = Queue(sources)
+        self._at_work: dict[Wheel, tuple[int, Work]] = {}
         self._done: list[str] = []
         self.missing_layers: tuple[str, ...] = ()
         self._refused: list[WheelError] = []
@@ -60,7 +52,7 @@ class Batch:
         """Unpack everything into the staging directory; the names of the objects there."""
         empty = self._staging / "empty"
         os.mkdir(empty, 0o755)
-        workers = min(len(os.sched_getaffinity(0)), len(self._left), _MAX_WORKERS)
+        workers = self._queue.workers(min(len(os.sched_getaffinity(0)), _MAX_WORKERS))
         with self._flusher, sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
             self.missing_layers = zygote.missing
             if require_sandbox and zygote.missing:
@@ -78,7 +70,7 @@ class Batch:
                 for thread in threads:
                     thread.join()
             except BaseException as error:  # Ctrl-C: wake those who wait for a child
-                self._failed.append(error)
+                self._fail(error)
                 zygote.kill()
                 for thread in threads:
                     thread.join()
@@ -88,59 +80,98 @@ class Batch:
             raise _one_error(self._refused)
         return self._done
 
+    def _fail(self, error: BaseException) -> None:
+        self._failed.append(error)
+        self._queue.stop()
+
     def _work(self, zygote: sandbox.Zygote, worker: int) -> None:
         while True:
-            taken = self._take()
-            if taken is None:
+            part = self._queue.take()
+            if part is None:
                 return
-            size, source = taken
-            try:
-                self._progress(self._told(source))
-                self._unpack(zygote, worker, source)
-            except WheelError as error:
-                self._refused.append(error)
-            except SandboxError as error:
-                self._failed.append(error.within(source.filename))
-            except BaseException as error:  # to be raised where build() was called
-                self._failed.append(error)
-            finally:
-                with self._changed:
-                    self._in_flight -= size
-                    self._changed.notify_all()
+            if part.number:
+                self._help(zygote, worker, part)
+            else:
+                self._make(zygote, worker, part.wheel)
+
+    def _make(self, zygote: sandbox.Zygote, worker: int, wheel: Wheel) -> None:
+        try:
+            self._progress(self._told(wheel.source))
+            self._unpack(zygote, worker, wheel)
+        except WheelError as error:
+            self._refused.append(error)
+        except SandboxError as error:
+            self._fail(error.within(wheel.source.filename))
+        except BaseException as error:  # to be raised where build() was called
+            self._fail(error)
+        finally:
+            self._queue.alone(wheel)
+            self._queue.done(wheel)
 
     def _told(self, source: Source) -> str:
-        (wheels, size), (all_wheels, all_size) = self._taken, self._total
+        (wheels, size), (all_wheels, all_size) = self._queue.taken, self._queue.total
         so_far = f"{size / 1e6:.1f} of {all_size / 1e6:.1f} MB"
         return f"unpacking wheel {wheels} of {all_wheels}, {so_far}: {source.filename}"
 
-    def _take(self) -> tuple[int, Source] | None:
-        with self._changed:
-            while self._left and not self._failed:
-                size = self._left[-1][0]
-                if self._in_flight == 0 or self._in_flight + size <= _MAX_IN_FLIGHT:
-                    self._in_flight += size
-                    self._taken = (self._taken[0] + 1, self._taken[1] + size)
-                    return self._left.pop()
-                self._changed.wait()
-        return None
-
-    def _unpack(self, zygote: sandbox.Zygote, worker: int, source: Source) -> None:
-        with self._begun(source) as (wheel, work), zygote.child(worker, wheel) as child:
+    def _unpack(self, zygote: sandbox.Zygote, worker: int, wheel: Wheel) -> None:
+        with self._begun(wheel.source) as (descriptor, work):
+            self._at_work[wheel] = descriptor, work
             try:
-                stored = work.run(Stream(child.read).events())
+                self._take(zygote, worker, wheel)
+                stored = work.finish()
             except Broken as broken:
-                status = child.finish()
-                if status == 0 or child.overdue or not isinstance(broken, Ended):
-                    raise SandboxError(
-                        f"the confined child broke the protocol: {broken}",
-                        subject=source.filename,
-                    ) from None
-                raise _crash(source, child.compiling(), status, zygote) from None
+                raise _broken(wheel.source, broken) from None
+            finally:
+                work.release()
+                del self._at_work[wheel]
         self._flusher.wrote(sum(file.size for file in stored.files))
         self._done.append(stored.id)
 
-    @contextmanager
-    def _begun(self, source: Source) -> Iterator[tuple[int, _Work]]:
+    def _take(self, zygote: sandbox.Zygote, worker: int, wheel: Wheel) -> None:
+        """All of a wheel, of which other workers may have taken parts."""
+        try:
+            part: Part | None = Part(wheel, 0)
+            while part is not None:
+                self._hear(zygote, worker, part)
+                part = self._queue.rest(wheel)
+        finally:
+            self._queue.alone(wheel)
+        if wheel.failed:
+            raise wheel.failed[0]
+
+    def _help(self, zygote: sandbox.Zygote, worker: int, part: Part) -> None:
+        """Do a part of a wheel that is another worker's, who gets what went wrong."""
+        try:
+            self._hear(zygote, worker, part)
+        except BaseException as error:
+            self._queue.helped(part.wheel, error)
+        else:
+            self._queue.helped(part.wheel)
+
+    def _hear(self, zygote: sandbox.Zygote, worker: int, part: Part) -> None:
+        """Take all that a child says of its part."""
+        wheel, number = part
+        descriptor, work = self._at_work[wheel]
+        with zygote.child(worker, descriptor, (number, wheel.count)) as child:
+            events = Stream(child.read).events()
+            try:
+                work.take(_compiled(events) if number else self._counted(wheel, events))
+            except Broken as broken:
+                status = child.finish()
+                if status == 0 or child.overdue or not isinstance(broken, Ended):
+                    raise _broken(wheel.source, broken) from None
+                raise _crash(wheel.source, child.compiling(), status, zygote) from None
+
+    def _counted(self, wheel: Wheel, events: Iterable[Event]) -> Iterator[Event]:
+        """A first child's events without its word on parts, after which others can begin."""
+        for event in events:
+            if not isinstance(event, Parts):
+                yield event
+            elif not self._queue.counted(wheel, event.count):
+                raise Broken("other parts than agreed")
+
+    @contextlib.contextmanager
+    def _begun(self, source: Source) -> Iterator[tuple[int, Work]]:
         """What a child is to read, and what becomes of its stream."""
         name = object_id(source.sha256, self._interpreter)
         with sealed(source.path, source.sha256) as wheel:
@@ -156,11 +187,17 @@ class Batch:
             )
 
 
-def _size(source: Source) -> int:
-    try:
-        return source.path.stat().st_size
-    except OSError as error:
-        raise WheelError(f"cannot be read: {error.strerror}", subject=str(source.path)) from None
+def _compiled(events: Iterable[Event]) -> Iterator[Event]:
+    """The events of a child that has a part: byte code alone."""
+    for event in events:
+        if not (isinstance(event, File) and event.byte_code):
+            raise Broken("more than its part")
+        yield event
+
+
+def _broken(source: Source, broken: Broken) -> SandboxError:
+    message = f"the confined child broke the protocol: {broken}"
+    return SandboxError(message, subject=source.filename)
 
 
 def _crash(source: Source, compiling: str, status: int, zygote: sandbox.Zygote) -> WheelError:

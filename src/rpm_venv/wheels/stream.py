@@ -31,6 +31,13 @@ class Meta:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """In how many parts the wheel's byte code is made, each by a child of its own."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class Bears:
     """The top directories below site-packages that a link can stand for."""
 
@@ -53,7 +60,7 @@ class File(NamedTuple):
     chunks: Iterable[memoryview]
 
 
-Event = Union[Meta, File, Bears, Problem]
+Event = Union[Meta, Parts, File, Bears, Problem]
 
 
 class Stream:
@@ -90,6 +97,8 @@ class Stream:
                 if self._problems > protocol.MAX_PROBLEMS:
                     raise Broken("more problems than agreed")
                 yield _problem(payload)
+            elif kind == protocol.PARTS:
+                yield _parts(payload)
             elif kind == protocol.BEARS:
                 yield Bears(_names(payload))
             else:
@@ -172,6 +181,12 @@ def _mapping(payload: memoryview) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise Broken("claims that are no object")
     return value
+
+
+def _parts(payload: memoryview) -> Parts:
+    if len(payload) != 1 or not payload[0]:
+        raise Broken("a malformed number of parts")
+    return Parts(payload[0])
 
 
 def _names(payload: memoryview) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,30 +43,38 @@ class Unpacking:
         self._claims: Claims | None = None
         self._files: list[StoredFile] = []
         self._sources: set[str] = set()
+        self._compiled: list[str] = []  # sources whose byte code came
         self._bears: tuple[str, ...] = ()
         self._bytes = self._names = 0
         self._max_bytes = most_bytes(packed)
+        self._counting = threading.Lock()
         self.problems: list[Problem] = []
 
-    def run(self, events: Iterable[Event]) -> StoredObject:
+    def take(self, events: Iterable[Event]) -> None:
+        """Write what a child says. Other threads may do so for other parts of the same wheel."""
+        for event in events:
+            if isinstance(event, File):
+                self._file(event)
+            elif isinstance(event, Meta):
+                self._meta(event)
+            elif isinstance(event, Bears):
+                self._bears = event.directories
+            elif isinstance(event, Problem) and len(self.problems) <= protocol.MAX_PROBLEMS:
+                self.problems.append(event)
+
+    def finish(self) -> StoredObject:
         """The object, written but not yet durable; ``WheelError`` with everything found wrong."""
-        try:
-            for event in events:
-                if isinstance(event, File):
-                    self._file(event)
-                elif isinstance(event, Meta):
-                    self._meta(event)
-                elif isinstance(event, Bears):
-                    self._bears = event.directories
-                elif len(self.problems) <= protocol.MAX_PROBLEMS:
-                    self.problems.append(event)
-            if not self.problems:
-                return self._finish()
-        finally:
-            self._tree.release()
-        raise WheelError(
-            "the wheel is refused", subject=self._name.filename, problems=self.problems
-        )
+        if self.problems:
+            raise WheelError(
+                "the wheel is refused", subject=self._name.filename, problems=self.problems
+            )
+        if not self._sources.issuperset(self._compiled):
+            raise Broken("byte code without its source")
+        return self._finish()
+
+    def release(self) -> None:
+        """Let go of the object's directory, finished or not."""
+        self._tree.release()
 
     def _meta(self, meta: Meta) -> None:
         if self._claims is not None:
@@ -83,8 +92,9 @@ class Unpacking:
 
     def _file(self, file: File) -> None:
         claims = self._claimed()
-        self._bytes += file.size
-        self._names += len(file.path)
+        with self._counting:
+            self._bytes += file.size
+            self._names += len(file.path)
         if self._bytes > self._max_bytes or self._names > _MAX_NAMES:
             raise Broken("more bytes than agreed")
         reason = self._objection(file, claims)
@@ -107,8 +117,10 @@ class Unpacking:
     def _objection(self, file: File, claims: Claims) -> str:
         """Why root does not write this file, or the empty string."""
         if file.byte_code:
-            if source_of(file.path, self._tag) not in self._sources or file.scheme != "site":
+            source = source_of(file.path, self._tag)
+            if not source or file.scheme != "site":
                 raise Broken("byte code without its source")
+            self._compiled.append(source)  # which may be said later, where it has several parts
             return names.problem(file.path)
         reason = wheel.destination_problem(file.scheme, file.path)
         if reason:
