@@ -149,6 +149,7 @@ def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
         step.interpreter,
         context.progress,
         require_sandbox=configuration.read(context.layout).require_sandbox,
+        needed=step.needed,
     )
     fetched = {layer for source in step.sources for layer in source.fetched_without}
     return _less_confined("fetched and read" if fetched else "read", {*missing, *fetched})

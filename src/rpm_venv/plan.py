@@ -39,10 +39,11 @@ class BringObjects:
 
 @dataclass(frozen=True)
 class MakeObjects:
-    """Wheels become objects of the store."""
+    """Wheels become objects of the store. ``needed`` are all that a later step looks at."""
 
     sources: tuple[Source, ...]
     interpreter: Interpreter
+    needed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def install(
             steps.append(BringObjects(brought, interpreter))
         sources = tuple(wheel.source for wheel in wheels if wheel.source)
         if sources:
-            steps.append(MakeObjects(sources, interpreter))
+            steps.append(MakeObjects(sources, interpreter, generation.objects))
         steps.append(MakeGeneration(generation, declaration, interpreter))
     names = [wheel.name for wheel in generation.distributions]
     after = replace(

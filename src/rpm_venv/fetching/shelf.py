@@ -5,6 +5,7 @@ What is there is believed only by its sha256. An edge: reads alone.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -16,6 +17,7 @@ from rpm_venv.errors import Problem, WheelError
 from rpm_venv.fetching import plain_tags
 from rpm_venv.frozen import dataclass
 from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
+from rpm_venv.locks.requirements import normalized
 from rpm_venv.paths import Layout
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
@@ -156,17 +158,24 @@ class _Shelf:
         return tuple((place, name) for place in places for name in _names(place))
 
     @functools.cached_property
-    def _files(self) -> Mapping[str, list[tuple[WheelName, Path]]]:
-        """The wheels in the directories, by the names of their distributions."""
-        files: dict[str, list[tuple[WheelName, Path]]] = {}
+    def _files(self) -> Mapping[str, list[tuple[Path, str]]]:
+        """The wheels in the directories, by what the names of their distributions begin with."""
+        files: dict[str, list[tuple[Path, str]]] = {}
         for directory, filename in self._listed:
             if filename.endswith(".whl"):
-                try:
-                    name = WheelName.parse(filename)
-                except WheelError:
-                    continue  # no name that an entry could have
-                files.setdefault(name.name, []).append((name, directory / filename))
+                name = normalized(filename.partition("-")[0])
+                files.setdefault(name, []).append((directory, filename))
         return files
+
+    def _wheels(self, entry: Entry) -> list[tuple[WheelName, Path]]:
+        """The wheels of a distribution; not all that are there, whose names take long to read."""
+        found = []
+        for directory, filename in self._files.get(entry.name, ()):
+            with contextlib.suppress(WheelError):  # no name that an entry could have
+                name = WheelName.parse(filename)
+                if name.name == entry.name:
+                    found.append((name, directory / filename))
+        return found
 
     @functools.cached_property
     def _offers(self) -> Offers:
@@ -226,13 +235,10 @@ class _Shelf:
                 packaged, stored = offer.packaged, offer.head
             else:
                 continue
-            if (
-                len(entry.hashes) == 1
-                and not (packaged and packaged.afresh)  # its wheel may be there
-                and python.is_here
-                and plain_tags.fit(python, stored.filename)
-            ):
-                place: int | None = 0  # no other wheel to compare it with
+            # Nothing to compare it with: a wheel in a directory may be better than one made afresh.
+            is_alone = len(entry.hashes) == 1 and not (packaged and packaged.afresh)
+            if is_alone and python.is_here and plain_tags.fit(python, stored.filename):
+                place: int | None = 0
             else:
                 place = self._rank(WheelName.parse(stored.filename))
             # An object of the same tag can be of another kind of build: free-threaded, debug.
@@ -242,14 +248,14 @@ class _Shelf:
         return sorted(found, key=lambda made: made.order)
 
     def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
-        for name, path in self._files.get(entry.name, ()):
+        for name, path in self._wheels(entry):
             place = self._rank(name)
             if name.version == entry.version and place is not None:
                 yield _Candidate(name, path, place)
 
     def _reason(self, entry: Entry, wrong: Mapping[str, str]) -> Problem:
         """Why there is no wheel for an entry, as far as the files tell."""
-        files = self._files.get(entry.name, [])
+        files = self._wheels(entry)
         others = [path.name for name, path in files if name.version == entry.version]
         versions = sorted({str(name.version) for name, _ in files})
         hint = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import mmap
 import os
 import select
@@ -97,14 +98,13 @@ class Zygote:
             self._process.stdin.close()
         self._complaints = complaints
         self._connections = ours
-        try:
-            #: The layers that are missing here, by the names in ``LAYERS``.
-            self.missing = self._first_message()
-        except BaseException:
-            self.close()
-            raise
 
-    def _first_message(self) -> tuple[str, ...]:
+    @functools.cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The layers that are missing here, by the names in ``LAYERS``: once it is ready.
+
+        ``SandboxError`` where it does not get there. It takes some time, for other work.
+        """
         message = self._connections[0].recv(1000, socket.MSG_TRUNC)
         if not message:
             raise SandboxError("the confined child did not start", hint=self.complaint())

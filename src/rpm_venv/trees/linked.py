@@ -30,7 +30,7 @@ class Parts:
 
 def apart(descriptions: Sequence[Description], interpreter: Interpreter) -> Parts:
     """Take apart what can be links and what is to be merged; ``VenvError`` as ``stored``."""
-    loose = [each.stored(without=each.head.bears) for each in descriptions]
+    loose = [each.loose for each in descriptions]
     # What the environment has there itself is no wheel's: merge refuses it.
     tops = Counter((startup.FIRST, startup.LAST))
     for stored in loose:

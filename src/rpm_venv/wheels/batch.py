@@ -48,12 +48,18 @@ class Batch:
         self._refused: list[WheelError] = []
         self._failed: list[BaseException] = []
 
-    def build(self, require_sandbox: bool) -> list[str]:
-        """Unpack everything into the staging directory; the names of the objects there."""
+    def build(
+        self, require_sandbox: bool, meanwhile: Callable[[], None] = lambda: None
+    ) -> list[str]:
+        """Unpack everything into the staging directory; the names of the objects there.
+
+        ``meanwhile`` is called while the process that makes the children starts.
+        """
         empty = self._staging / "empty"
         os.mkdir(empty, 0o755)
         workers = self._queue.workers(min(len(os.sched_getaffinity(0)), _MAX_WORKERS))
         with self._flusher, sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
+            meanwhile()
             self.missing_layers = zygote.missing
             if require_sandbox and zygote.missing:
                 raise SandboxError(

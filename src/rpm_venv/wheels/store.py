@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from rpm_venv.errors import VenvError
@@ -89,6 +90,11 @@ class Description:
     digest: str
     data: bytes
 
+    @cached_property
+    def loose(self) -> StoredObject:
+        """``stored`` without what it bears."""
+        return self.stored(without=self.head.bears)
+
     def stored(self, without: Iterable[str] = ()) -> StoredObject:
         """The object, but for its files below these directories of ``site``.
 
@@ -121,6 +127,15 @@ def head(layout: Layout, object_id: str) -> StoredObject:
     if before is not None and len(_AHEAD) < _MOST_AHEAD:
         _AHEAD[file] = before, found
     return found.head
+
+
+def _read_ahead(layout: Layout, object_ids: Iterable[str]) -> None:
+    """Read what ``head`` has read only the beginning of; what is wrong is told when it is used."""
+    for name in object_ids:
+        _, known = _AHEAD.get(_file(layout, name), (None, None))
+        if known is not None:
+            with contextlib.suppress(VenvError):
+                _ = known.loose
 
 
 def _forget(layout: Layout, object_ids: Iterable[str]) -> None:
@@ -201,8 +216,11 @@ def build(
     progress: Callable[[str], None],
     *,
     require_sandbox: bool = False,
+    needed: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """Make the objects of these wheels: verified, unpacked, compiled, durable, or none visible.
+
+    ``needed`` are objects that are looked at after them: it is done while children are started.
 
     Returns the layers of confinement that this system lacks, by their names in
     ``sandbox.LAYERS``; with ``require_sandbox`` the lack of one is a ``SandboxError``.
@@ -216,7 +234,7 @@ def build(
         from rpm_venv.wheels.batch import Batch  # what unpacks is not needed by what only looks
 
         batch = Batch(staging, missing, interpreter, progress)
-        put(layout, staging, batch.build(require_sandbox))
+        put(layout, staging, batch.build(require_sandbox, lambda: _read_ahead(layout, needed)))
     return batch.missing_layers
 
 
