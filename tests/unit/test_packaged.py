@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -293,3 +295,68 @@ def test_an_interrupted_import_leaves_nothing_and_can_be_made_again(
     assert number > 1
     packaged.bring(layout, [offer], PYTHON, lambda _: None)
     assert only_object(layout).id == offer.id
+
+
+#: Objects brought by three processes, one of which may be killed.
+SHARING = """
+import json, os, sys, time
+sys.path[:0] = json.loads(sys.argv[1])
+from pathlib import Path
+from rpm_venv.errors import VenvError
+from rpm_venv.paths import Layout
+from rpm_venv.wheels import packaged
+from rpm_venv.wheels.objects import Packaged
+from tests.hostile.building import running_interpreter
+os.sched_getaffinity = lambda process: {0, 1, 2}
+command, run, packaged._WORTH = os.getpid(), packaged._Import.run, int(sys.argv[3])
+def slow(work, staging):
+    time.sleep(0.002)
+    if sys.argv[4] == "killed" and os.getpid() != command:
+        os.kill(os.getpid(), 9)
+    return run(work, staging)
+packaged._Import.run = slow
+objects = [Packaged(*each) for each in json.loads(sys.argv[5])]
+try:
+    packaged.bring(Layout(Path(sys.argv[2])), objects, running_interpreter(), print)
+    said = []
+except VenvError as error:
+    said = error.lines()
+print(json.dumps(said))
+"""
+
+
+def shared(layout: Layout, objects: list[Packaged], worth: int = 1, how: str = "") -> list[str]:
+    """What is said of bringing objects by several processes, or by one where that is not worth."""
+    argv = [sys.executable, "-Ic", SHARING, json.dumps(sys.path), str(layout.root), str(worth), how]
+    argv.append(json.dumps([(each.id, each.digest) for each in objects]))
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    said: list[str] = json.loads(done.stdout)
+    return said
+
+
+def test_several_processes_bring_what_one_brings(layout: Layout) -> None:
+    """A dozen objects: what is wrong with each is said in their order, and nothing is left."""
+    first = only_packaged(layout)
+    name = offered(layout).id
+    objects = [offered(layout)]
+    for number in range(1, 12):
+        other = f"{number:064x}-{PYTHON.tag}"
+        made = layout.packaged / "made"
+        shutil.copytree(first, made)
+        (made / "object.json").write_text((made / "object.json").read_text().replace(name, other))
+        objects.append(Packaged(other, digest_of(made)))
+        made.rename(packaged.directory(layout, digest_of(made)))
+    assert "ended before its time (signal 9)" in shared(layout, objects, how="killed")[0]
+    assert os.listdir(layout.staging) == os.listdir(layout.store) == []
+    assert shared(layout, objects) == []
+    assert set(store.ids(layout)) == {each.id for each in objects}
+    for each in objects:
+        assert os.path.samefile(
+            layout.object(each.id) / MODULE, packaged.directory(layout, each.digest) / MODULE
+        )
+        shutil.rmtree(layout.object(each.id))
+        (packaged.directory(layout, each.digest) / CODE).write_bytes(b"changed")
+    alone = shared(layout, objects, worth=1 << 40)
+    assert len(alone) == 1 + len(objects)
+    assert shared(layout, objects) == alone
+    assert os.listdir(layout.staging) == os.listdir(layout.store) == []

@@ -129,7 +129,7 @@ def work(item):
 try:
     told = done(work, 100)
 except OSError as error:
-    told = str(error)
+    told = error.strerror
 print(json.dumps([told, left()]))
 """)
     assert told == [f"a process that did a part of the work ended before its time ({why})", False]

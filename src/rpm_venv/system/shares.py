@@ -8,6 +8,7 @@ other call begins while one of them works. They end with the command, whatever e
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -197,7 +198,8 @@ def _received(children: list[_Child]) -> _Answer:
         status = _ended(children.pop())
     if not told.endswith(b"}"):  # JSON that is whole, and of one that came to its end
         why = f"signal {status & 0x7F}" if status & 0x7F else f"exit {status >> 8}"
-        raise OSError(f"a process that did a part of the work ended before its time ({why})")
+        said = f"a process that did a part of the work ended before its time ({why})"
+        raise OSError(errno.ECHILD, said)
     return _loads(told)
 
 
@@ -219,7 +221,9 @@ def _dumps(answer: _Answer) -> bytes:
         names = [error.filename, error.filename2]
         told["failed"] = answer.failed
         told["number"], told["text"] = error.errno, error.strerror or str(error)
-        told["names"] = [os.fsdecode(name) if name is not None else None for name in names]
+        told["names"] = [
+            os.fsdecode(name) if isinstance(name, (bytes, os.PathLike)) else name for name in names
+        ]
     return json.dumps(told).encode()
 
 

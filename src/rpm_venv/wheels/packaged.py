@@ -20,7 +20,7 @@ from rpm_venv.confined import names
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.frozen import dataclass, field
 from rpm_venv.paths import Layout
-from rpm_venv.system import files, reading, trust
+from rpm_venv.system import files, reading, shares, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
 from rpm_venv.system.sharing import Sharer
@@ -31,6 +31,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODES = (0o644, 0o755)
 _DESCRIPTION = "object.json"
+#: Bytes of descriptions that another process is started for: some 200 files. Measured.
+_WORTH = 32 << 10
 _CHANGED = "it is not what it was when it was packaged"
 
 
@@ -122,12 +124,20 @@ def bring(
     layers: tuple[str, ...] = ()
     with store.filling(layout) as staging:
         problems: list[Problem] = []
-        sharer = Sharer()
         sources: list[Source] = []
-        for each in missing:
+        sharer = Sharer()
+
+        def brought(each: Packaged) -> tuple[list[tuple[str, str, str]], list[str]] | None:
             work = _Import(layout, each, interpreter, sharer)
-            problems += work.run(staging)
-            sources += work.left
+            wrong = [(one.message, one.where, one.hint) for one in work.run(staging)]
+            return (wrong, work.left) if wrong or work.left else None
+
+        costs = [_described(layout, each) for each in missing]
+        for at, (wrong, left) in shares.each(brought, missing, costs, _WORTH):
+            problems += [Problem(*one) for one in wrong]
+            place = directory(layout, missing[at].digest) / _DESCRIPTION
+            wheel = missing[at].id.partition("-")[0]
+            sources += [Source(place, filename, wheel) for filename in left]
         if problems:
             raise VenvError("what packages bring is not as they brought it", problems=problems)
         if sources:
@@ -140,10 +150,18 @@ def bring(
     return layers
 
 
+def _described(layout: Layout, packaged: Packaged) -> int:
+    """The size of an object's description, which has a line for each file."""
+    try:
+        return os.stat(directory(layout, packaged.digest) / _DESCRIPTION).st_size
+    except OSError:
+        return 0  # which is told of when it is read
+
+
 class _Import:
     """One packaged object on its way into the staging directory.
 
-    ``left`` is its description, where byte code has to be made afresh.
+    ``left`` has the file name of its wheel, where byte code has to be made afresh.
     """
 
     def __init__(
@@ -156,7 +174,7 @@ class _Import:
         self._magic = bytes.fromhex(interpreter.magic)
         self._cache_tag = interpreter.cache_tag
         self._sharer = sharer
-        self.left: tuple[Source, ...] = ()
+        self.left: list[str] = []
 
     def run(self, staging: Path) -> list[Problem]:
         """Put the object below ``staging``; everything that is wrong with it."""
@@ -182,8 +200,7 @@ class _Import:
         if not store.is_id(name) or name.partition("-")[0] != self._packaged.id.partition("-")[0]:
             raise ValueError(f"it describes {name}")
         stored = store.loads(description, name)
-        source = Source(self._place / _DESCRIPTION, stored.filename, name.partition("-")[0])
-        self.left = (source,)
+        self.left = [stored.filename]
         return stored
 
     def _problem(self, message: str, inside: str) -> Problem:
