@@ -8,7 +8,7 @@ import sys
 
 import shtab
 
-from rpm_venv import cli
+from rpm_venv import cli, command_line
 
 #: Operands that name environments are completed from those there are.
 _ENVIRONMENTS = {"bash": "_rpm_venv_environments", "zsh": "_rpm_venv_environments"}
@@ -35,7 +35,7 @@ _rpm_venv_environments() {
 def parser() -> argparse.ArgumentParser:
     """One parser of everything: the command calls that of one verb alone."""
     whole = argparse.ArgumentParser(prog="rpm-venv", allow_abbrev=False)
-    cli.common_arguments(whole)
+    command_line.common_arguments(whole)
     verbs = whole.add_subparsers(dest="verb")
     for name, text in cli.VERBS.items():
         verb = verbs.add_parser(name, help=text, description=text)

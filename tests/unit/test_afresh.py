@@ -258,6 +258,37 @@ def test_what_changes_while_it_is_compiled_is_refused(
     assert store.ids(layout) == ()
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_interrupted_compilation_leaves_nothing_and_can_be_made_again(
+    layout: Layout, built: Layout, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """At the first file or directory that gets its time, at the ninth, and so on."""
+    real, number, left = os.utime, 1, 0
+
+    def failing(*args: object, **options: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise error
+        real(*args, **options)  # type: ignore[arg-type]
+
+    while not store.ids(layout):
+        left = number
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "utime", failing)
+            try:
+                bring(layout)
+                assert left > 0
+            except VenvError as told:
+                assert "No space left on device" in str(told)
+            except KeyboardInterrupt:
+                pass
+        assert os.listdir(layout.staging) == []
+        number += 8
+    assert number > 17
+    assert tree(layout) == tree(built)
+
+
 # ---- what a child may say
 
 SOURCE = StoredFile("site", "demo/a.py", 0o644, 4, "0" * 64)
