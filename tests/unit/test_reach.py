@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rpm_venv.confined.reach import Reach
@@ -37,6 +39,23 @@ def test_directories_alone_bear_a_link() -> None:
         "ROOT = os.path.realpath(sys.argv[1] + '/..')",  # of no place of its own
         "def resolve(self): return dirname(dirname(__file__))",
         "",
+        # Words alone do nothing: comments, texts, names of its own, methods of something else.
+        "# realpath(__file__) and up: os.path.dirname(os.path.dirname(x)), ../../..\nX = __file__",
+        'def f():\n    """realpath(__file__) + \'/../../..\' """\n    return dirname(__file__)',
+        "WORDS = ['realpath', '__file__', 'dirname', '..', 'while']",
+        "while True: realpath = client.create(__file__); a = dirname(dirname(realpath))",
+        "at = resolver.resolve(__file__)\nwhile at: at = at.parent",
+        "__spec__ = cast(S, __spec__)\nNAME = f'{__spec__.parent}.x' + realpath(x)",
+        # Each in a function of its own.
+        "HERE = __file__\ndef a(p):\n  for _ in p: q = dirname(p)\ndef b(p): return realpath(p)",
+        "HERE = __file__\ndef a(part): return part == os.path.pardir or '..' in part.parts",
+        # By names, as far as it likes, and only then resolved.
+        "ROOT = Path(__file__).parents[3].resolve()",
+        "DATA = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', 'share'))",
+        "DATA = os.path.normpath(os.path.join(os.path.dirname(__file__), os.pardir))",
+        "URL = f'../../{name}'\nDATA = os.path.join(os.path.dirname(__file__), 'data')",
+        # What is compared has the same name on both sides.
+        "ROOT = Path(__file__).resolve().parent\nOK = (ROOT / n).resolve().is_relative_to(ROOT)",
     ],
 )
 def test_a_source_that_stays_inside(source: str) -> None:
@@ -60,6 +79,27 @@ def test_a_source_that_stays_inside(source: str) -> None:
         "NAME = Path(__file__).resolve().relative_to(site)",
         "HERE = os.path.realpath(__file__)\nIS_OURS = HERE.startswith(sys.prefix)",
         "ROOT = os.path.realpath(loader.get_filename('pkg') + '/../..')",
+        "from os.path import dirname as up, realpath as real\nROOT = up(up(real(__file__)))",
+        "REAL = os.path.realpath if POSIX else abspath\nROOT = dirname(dirname(REAL(__file__)))",
+        "ROOT = getattr(os.path, 'realpath')(sys.modules[n].__file__) + '/../..'",
+        "ROOT, *_ = map(dirname, map(dirname, map(os.path.realpath, [__file__])))",
+        "*_, ROOT = Path(__file__).resolve().parents",
+        "ROOT = os.path.realpath(__file__).rsplit('/', 3)[0]",
+        "ROOT = Path(*Path(__file__).resolve().parts[:-2])",
+        "ROOT = (lambda p: p.parent.parent)(Path(__file__).resolve())",
+        "UP = '../' * 3\nUP = '../..'\nDATA = os.path.join(os.path.dirname(__file__), UP)",
+        "def up(p): return dirname(p)\nROOT = up(up(realpath(__file__)))",
+        "def here(): yield realpath(__file__)\nfor at in here():\n  ROOT = dirname(dirname(at))",
+        "class A:\n  def __init__(self, at): self.at = at.resolve()\n"
+        "  def root(self): return self.at.parent.parent\nROOT = A(Path(__file__)).root()",
+        "def a():\n  global AT\n  AT = realpath(__file__)\ndef b():\n  return AT + '/../..'",
+        "ALL = []\nALL.append(Path(__file__).resolve())\nROOTS = [x.parent.parent for x in ALL]",
+        "if (at := Path(__file__).resolve()):\n  ROOT = at.parent.parent",
+        "with at(Path(__file__).resolve()) as real: ROOT = real / '..' / '..'",
+        "import importlib.resources as r\nROOT = r.files(__name__).resolve().parent",
+        "HERE = os.path.dirname(__file__)\nOK = os.path.realpath(HERE + name).startswith(HERE)",
+        "SCRIPT = 'import os; print(os.path.realpath(x.__file__))'",
+        "ROOT = Path(__file__).resolve().parent.parent\nprint 'of another Python'",
     ],
 )
 def test_a_source_that_may_reach_out(source: str) -> None:
@@ -71,12 +111,12 @@ def test_a_source_that_may_reach_out(source: str) -> None:
 def test_one_source_may_know_the_place_and_another_go_up_from_it() -> None:
     reach = Reach(PATHS)
     reach.source("pkg/__init__.py", b"HERE = __file__")
-    reach.source("other/a.py", b"ROOT = Path(pkg.HERE).resolve().parent.parent")
-    assert reach.bearing() == ["other", "pkg", "pkg.libs"]  # not of its own place
-    reach.source("pkg/deep/er/mod.py", b"r = realpath(HERE)\nfor n in 1, 2:\n r = dirname(r)")
-    assert _bears("pkg", reach)
+    reach.source("pkg/deep/er/mod.py", b"HERE = dirname(realpath(HERE))")
+    assert reach.bearing() == ["other", "pkg", "pkg.libs"]
     reach.source("pkg/a.py", b"ROOT = realpath(HERE)\nROOT = dirname(dirname(ROOT))")
     assert reach.bearing() == ["other", "pkg.libs"]
+    reach.source("other/a.py", b"at = Path(given).resolve()\nwhile at.name: at = at.parent")
+    assert reach.bearing() == ["pkg.libs"]  # what it is given may be its place
 
 
 def test_going_up_counts_from_where_the_source_is() -> None:
@@ -86,6 +126,52 @@ def test_going_up_counts_from_where_the_source_is() -> None:
     assert _bears("pkg", reach)
     reach.source("pkg/deep/er/mod.py", source + b".parent")
     assert not _bears("pkg", reach)
+
+
+def test_a_function_is_found_wherever_its_values_go() -> None:
+    """Only the parts of a source that have to do with paths are looked at."""
+    filler = "".join(f"def f{n}(x):\n    return {{'a': x, 'b': [{n}]}}\n" for n in range(2000))
+    source = (
+        f"import os\n{filler}def place():\n    return os.path.realpath(__file__)\n{filler}"
+        "class A:\n    @property\n    def at(self):\n        return place()\n"
+        f"    def root(self):\n        return one(self.at)\n{filler}"
+        "def one(path):\n    return os.path.dirname(path)\n"
+    )
+    reach = Reach(PATHS)
+    reach.source("pkg/a.py", source.encode())
+    assert _bears("pkg", reach)
+    reach.source("pkg/a.py", source.replace("one(self.at)", "one(one(self.at))").encode())
+    assert not _bears("pkg", reach)
+
+
+def test_a_line_of_a_text_is_no_function() -> None:
+    text = b'import os\nTEXT = """\ndef f():\nclass X:\n    def g(self):\n@x\n"""\n'
+    reach = Reach(PATHS)
+    reach.source("pkg/a.py", text + b"HERE = os.path.realpath(__file__)\n")
+    assert _bears("pkg", reach)
+    reach.source("pkg/a.py", text + b"HERE = os.path.realpath(__file__) + '/../..'\n")
+    assert not _bears("pkg", reach)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = realpath(__file__)" + ".a()" * 15_000,
+        "x = " + "-" * 20_000 + "realpath(__file__)",
+        "x = " + "f(" * 60 + "realpath(__file__)" + ")" * 60 + "\n" + "x = f(x, x)\n" * 3_000,
+        "x0 = realpath(__file__)\n" + "".join(f"x{n} = x{n - 1}\n" for n in range(3_000, 0, -1)),
+        "".join(f"def f{n}(a):\n    return f{n + 1}(realpath(__file__))\n" for n in range(900)),
+        "__file__ = '..'" + " " * 3_000_000 + "\n" + "def f" * 300_000,
+        "@x\n" * 100_000 + "realpath(__file__)",
+        "\0realpath(__file__)",
+    ],
+)
+def test_a_hostile_source_is_looked_at_for_a_moment(source: str) -> None:
+    reach = Reach(PATHS)
+    started = time.process_time()
+    reach.source("pkg/a.py", source.encode())
+    assert time.process_time() - started < 5
+    assert "other" in reach.bearing()
 
 
 def _library(reach: Reach, path: str, data: bytes, size: int = 1 << 18) -> None:

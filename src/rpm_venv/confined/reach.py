@@ -12,34 +12,24 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
+from rpm_venv.confined import climbing
+
 #: How a source gets at its own place ...
-_OWN_PLACE = re.compile(
-    rb"__file__|__path__|__spec__|getfile\(|getabsfile|getsourcefile|get_filename|co_filename"
-    rb"|submodule_search_locations|\.origin\b|importlib[._]resources|resource_filename"
+_OWN_PLACE = (
+    *(b"__file__", b"__path__", b"__cached__", b"getfile(", b"getabsfile", b"getsourcefile"),
+    *(b"get_filename", b"co_filename", b"submodule_search_locations", b".origin"),
+    *(b"importlib.resources", b"importlib_resources", b"resource_filename", b"import resources"),
 )
-#: ... leaves it for the real one ...
-_RESOLVED = re.compile(rb"realpath|\.resolve\((?:strict|\))|readlink|samefile")
+#: ... and leaves it for the real one: looked for in every source, and so few words ...
+_RESOLVING = (b"realpath", b"readlink", b".resolve(")
+_RESOLVED = re.compile(
+    rb"(?<![\w'\"])(?:realpath|readlink)\b|\.resolve\((?:\)|strict|True|False)|Path\.resolve\b"
+)
 #: ... or leaves going up to the kernel ...
-_PARENT = re.compile(rb"pardir|(?<!\.)\.\.(?=[/\"'])")
-#: ... and goes up from there ...
-_UP = re.compile(rb"dirname\b|\.parent\b|pardir|(?<!\.)\.\.(?=[/\"'])|path\.split\(")
-#: ... nobody knows how far ...
-_ANY_NUMBER_UP, _REPEATED = b".parents", re.compile(rb"\bwhile\b|\bfor _ in range")
-#: ... or looks for itself in the environment, whose names below a link are others.
-_COMPARED = re.compile(
-    rb"relative_to|relpath|commonpath|commonprefix|site-packages|getsitepackages|get_python_lib"
-    rb"|sysconfig|sys\.(?:exec_)?prefix|VIRTUAL_ENV"
-)
-#: Words without which the patterns of these names find nothing. They are found sooner.
-_WORDS = {
-    _OWN_PLACE: (
-        *(b"__file__", b"__path__", b"__spec__", b"getfile(", b"getabsfile", b"getsourcefile"),
-        *(b"get_filename", b"co_filename", b"submodule_search_locations", b".origin"),
-        *(b"importlib.resources", b"importlib_resources", b"resource_filename"),
-    ),
-    _RESOLVED: (b"realpath", b".resolve(", b"readlink", b"samefile"),
-    _PARENT: (b"pardir", b".."),
-}
+_DOTS, _PARDIR = re.compile(rb"\.\.(?<!\.\.\.)[/\\\"']"), b"pardir"
+#: ... or goes up from what may be a real place, nobody knows how far.
+_UP = re.compile(rb"dirname\b|\.parent|pardir|\.\.[/\\\"']|path\.split\(|import split")
+_REPEATED = re.compile(rb"\bwhile\b|\bfor\b|\.parents")
 _ORIGIN = re.compile(rb"\$(?:ORIGIN\b|\{ORIGIN\})")
 _ELF = b"\x7fELF"
 _MAX_SEARCHED = 1 << 16  # bytes of one library path; a longer one is not understood
@@ -55,35 +45,22 @@ class Reach:
         self._bearing = {
             top for top in tops if top != "__pycache__" and not top.lower().endswith(".dist-info")
         }
-        self._placed: set[str] = set()
-        self._resolving: set[str] = set()
         self._rest = b""
         self._binary = False
 
     def bearing(self) -> list[str]:
-        """The top directories below which no file was found to reach out.
-
-        One source may know its place, and another go up from the real one.
-        """
-        return sorted(self._bearing - (self._placed & self._resolving))
+        """The top directories below which no file was found to reach out."""
+        return sorted(self._bearing)
 
     def source(self, path: str, data: bytes) -> None:
-        """Look at a whole Python source."""
-        top, _, inside = path.partition("/")
-        has_place = _has(_OWN_PLACE, data)
-        if has_place:
-            self._placed.add(top)
-        is_resolved = _has(_RESOLVED, data)
-        if not is_resolved and not (has_place and _has(_PARENT, data)):
+        """Look at a whole Python source: at its words first, as most have none of them."""
+        if path.partition("/")[0] not in self._bearing:
             return
-        depth = inside.count("/") + 1
-        ups = len(list(islice(_UP.finditer(data), depth + 1)))
-        is_far = ups > depth or _ANY_NUMBER_UP in data
-        is_far = is_far or (ups > 0 and _REPEATED.search(data) is not None)
-        if has_place and (is_far or (is_resolved and _COMPARED.search(data))):
+        is_resolved = any(word in data for word in _RESOLVING) and _uses(_RESOLVED, data)
+        has_dots = _DOTS.search(data) is not None or _PARDIR in data
+        is_suspected = (is_resolved or has_dots) and _suspected(data, is_resolved=is_resolved)
+        if is_suspected and climbing.leads_out(data, path):
             self._reaches_out(path)
-        elif is_far:
-            self._resolving.add(top)
 
     def begin(self, path: str, beginning: bytes) -> None:
         """Come to another file, of which this is the beginning: ``chunk`` gets all of it."""
@@ -127,5 +104,13 @@ class Reach:
         self._bearing.discard(path.partition("/")[0])
 
 
-def _has(pattern: re.Pattern[bytes], data: bytes) -> bool:
-    return any(word in data for word in _WORDS[pattern]) and pattern.search(data) is not None
+def _uses(pattern: re.Pattern[bytes], data: bytes) -> bool:
+    return pattern.search(data) is not None or b"getattr(" in data
+
+
+def _suspected(data: bytes, *, is_resolved: bool) -> bool:
+    """Whether a source has its own place, or goes up often enough from one that it was given."""
+    if any(word in data for word in _OWN_PLACE):
+        return True
+    ups = len(list(islice(_UP.finditer(data), 2)))
+    return is_resolved and (ups > 1 or (ups > 0 and _REPEATED.search(data) is not None))

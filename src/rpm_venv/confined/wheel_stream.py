@@ -162,6 +162,7 @@ class Sender:
             data = contents.archive.whole(member)
             self._output.file(place, flags, member.size, digest, data)
             if is_source:
+                self._page.name(place.path)  # both parse it
                 self._reach.source(place.path, data)
                 if is_mine:
                     self._byte_code(data, place.path)
