@@ -2,7 +2,7 @@
 
 The standard library's writes and compiles six methods for every class when its module is imported,
 and imports ``inspect`` for it: more than half of a short command's time. Here a class gets its
-``__init__`` when its first instance is made, and shares the other methods. ``dataclasses.replace``,
+``__init__`` when many of it are made, and shares the other methods. ``dataclasses.replace``,
 ``fields`` and ``asdict`` work as well.
 """
 
@@ -40,6 +40,8 @@ else:
 
 
 _NONE: Any = object()
+#: So many values of a class are made without a constructor: to compile one takes as long as these.
+_BY_HAND = 30
 
 
 def names(cls: Any) -> tuple[str, ...]:
@@ -95,9 +97,14 @@ def _made(cls: Any, frozen: bool) -> Any:
     cls.__fields__ = fields
     cls.__dataclass_fields__ = _Standard()
 
+    left = _BY_HAND
+
     def first(self: Any, *args: Any, **kwargs: Any) -> None:
-        cls.__init__ = _init(cls)
-        cls.__init__(self, *args, **kwargs)
+        nonlocal left
+        left -= 1
+        if left < 0 or not _filled(cls, self, args, kwargs):
+            cls.__init__ = _init(cls)
+            cls.__init__(self, *args, **kwargs)
 
     compared = [name for name, each in fields.items() if each.compare]
     cls.__values__ = staticmethod(attrgetter(*compared) if compared else lambda _: ())
@@ -110,6 +117,27 @@ def _made(cls: Any, frozen: bool) -> Any:
     if frozen:
         cls.__setattr__ = cls.__delattr__ = _refuse
     return cls
+
+
+def _filled(cls: Any, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Give a value its fields as the class's constructor would; False where that would refuse."""
+    fields = cls.__fields__
+    given = dict(zip(fields, args))
+    if len(args) > len(fields) or not given.keys().isdisjoint(kwargs):
+        return False
+    given.update(kwargs)
+    for name, each in fields.items():
+        if name not in given:
+            if each.factory is None and each.default is ...:
+                return False
+            given[name] = each.factory() if each.factory is not None else each.default
+    if len(given) > len(fields):
+        return False
+    for name in fields:
+        object.__setattr__(value, name, given[name])
+    if hasattr(cls, "__post_init__"):
+        value.__post_init__()
+    return True
 
 
 def _init(cls: Any) -> Any:

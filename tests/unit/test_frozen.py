@@ -71,6 +71,7 @@ def behaviour(module: Any) -> dict[str, object]:
             outcome(lambda: delattr(one, "x")),
         ),
         "refused": (outcome(lambda: point(-1)), outcome(point), outcome(lambda: point(1, z=1))),
+        "too much": (outcome(lambda: point(1, x=1)), outcome(lambda: point(1, 2, {}, 4))),
         "kept": one.double,
         "replaced": (
             repr(dataclasses.replace(one, y=5)),
@@ -83,7 +84,11 @@ def behaviour(module: Any) -> dict[str, object]:
     }
 
 
-def test_a_class_behaves_as_one_of_the_standard_library() -> None:
+@pytest.mark.parametrize("by_hand", [0, 1, 3, 1000])
+def test_a_class_behaves_as_one_of_the_standard_library(
+    monkeypatch: pytest.MonkeyPatch, by_hand: int
+) -> None:
+    monkeypatch.setattr(frozen, "_BY_HAND", by_hand)
     assert behaviour(frozen) == behaviour(dataclasses)
 
 
