@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_NEVRA = re.compile(
+_NEVRA = (  # compiled where it is needed
     r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._+-]*)-((?P<epoch>\d+):)?"
     r"(?P<version>[A-Za-z0-9._+~^]+)-(?P<release>[A-Za-z0-9._+~^]+)\.(?P<arch>[A-Za-z0-9_]+)"
 )
@@ -32,7 +32,7 @@ class Package:
     @classmethod
     def parse(cls, text: str) -> Package:
         """A package from ``NAME-[EPOCH:]VERSION-RELEASE.ARCH`` (rpm(8), --queryformat NEVRA)."""
-        match = _NEVRA.fullmatch(text)
+        match = re.fullmatch(_NEVRA, text)
         if not match:
             raise UsageError(
                 "not a package's NAME-VERSION-RELEASE.ARCH",

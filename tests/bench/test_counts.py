@@ -17,6 +17,7 @@ from tests.faults.systems import Command
 #: What a call with nothing to do must not import: each costs as much as the call itself may.
 FORBIDDEN = {
     *(
+        "argparse",
         "ctypes",
         "dataclasses",
         "datetime",

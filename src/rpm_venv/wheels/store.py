@@ -48,7 +48,7 @@ __all__ = [
     "read",
 ]
 
-_ID = re.compile(r"[0-9a-f]{64}-[A-Za-z0-9_.-]+")
+_ID = r"[0-9a-f]{64}-[A-Za-z0-9_.-]+"  # compiled where it is needed
 
 
 def has(layout: Layout, object_id: str) -> bool:
@@ -67,7 +67,7 @@ def lists_all(layout: Layout, object_ids: Iterable[str]) -> bool:
 
 def is_id(name: str) -> bool:
     """Whether this is the name of an object, as ``object_id`` makes them."""
-    return _ID.fullmatch(name) is not None
+    return re.fullmatch(_ID, name) is not None
 
 
 def ids(layout: Layout) -> tuple[str, ...]:
