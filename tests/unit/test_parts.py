@@ -136,6 +136,8 @@ ATTACKS = {
     "a file": ("demo/evil.py", 0, "more than its part"),
     "a program": ("demo/evil", protocol.EXECUTABLE, "more than its part"),
     "no source": ("demo/__pycache__/evil.{tag}.pyc", protocol.BYTE_CODE, "without its source"),
+    "no __pycache__": ("demo__pycache__/m00/more.{tag}.pyc", protocol.BYTE_CODE, "without its s"),
+    "below one": ("__pycache__/demo/m00/more.{tag}.pyc", protocol.BYTE_CODE, "without its source"),
     "another's": ("demo/__pycache__/__init__.{tag}.pyc", protocol.BYTE_CODE, "two files of one"),
 }
 
@@ -152,9 +154,34 @@ def test_a_part_says_its_byte_code_and_nothing_else(
     assert leftovers(Layout(tmp_path / "root")) == []
 
 
+STAYS = """
+class Attacker(wheel_stream.Sender):
+    def _byte_code(self, source, path):
+        self._output.flush()
+        while self._number == 0:
+            pass
+    def send(self, wheel):
+        super().send(wheel)
+        while True:
+            pass
+wheel_stream.Sender = Attacker
+"""
+
+
 def test_what_is_wrong_is_told_once(tmp_path: Path, parts: Parts) -> None:
     wheel = replace(WHEEL, files={**WHEEL.files, "demo/\u202eevil.py": b""})
     with pytest.raises(WheelError) as caught:
         build(tmp_path / "root", wheel.write(tmp_path))
     assert len(caught.value.problems) == 1
+    assert leftovers(Layout(tmp_path / "root")) == []
+
+
+def test_the_reason_is_told_where_a_part_takes_all_children_with_it(
+    tmp_path: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only that they are gone, which is all that the wheel's first worker sees."""
+    parts.children(STAYS)
+    monkeypatch.setattr(sandbox, "_PARTING", 1)
+    with pytest.raises(SandboxError, match="did not end"):
+        build(tmp_path / "root", WHEEL.write(tmp_path))
     assert leftovers(Layout(tmp_path / "root")) == []

@@ -46,5 +46,5 @@ MAX_FREE = 256 << 20
 MAX_DOCUMENT = 32 << 20  # RECORD; the other parts of dist-info that are read are smaller
 MAX_PROBLEMS = 50
 MAX_SOURCE = 6 << 20  # a larger source gets no byte code; the largest known has 5,998,830 bytes
-CPU_SECONDS = 600  # per wheel
+CPU_SECONDS = 600  # per child
 PROGRAM_MEMORY = 1 << 30  # of pip, whose index may send it a page without an end

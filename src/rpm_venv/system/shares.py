@@ -196,7 +196,7 @@ def _received(children: list[_Child]) -> _Answer:
         told += more
     with _uninterrupted():
         status = _ended(children.pop())
-    if not told.endswith(b"}"):  # JSON that is whole, and of one that came to its end
+    if status or not told.endswith(b"}"):  # JSON that is whole, and of one that came to its end
         why = f"signal {status & 0x7F}" if status & 0x7F else f"exit {status >> 8}"
         said = f"a process that did a part of the work ended before its time ({why})"
         raise OSError(errno.ECHILD, said)

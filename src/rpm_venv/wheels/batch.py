@@ -107,7 +107,10 @@ class Batch:
         except WheelError as error:
             self._refused.append(error)
         except SandboxError as error:
-            self._fail(error.within(wheel.source.filename))
+            # A part that is killed takes all children with it: what it has to say is the reason.
+            for each in (error, *wheel.failed):
+                if isinstance(each, SandboxError):
+                    self._fail(each.within(wheel.source.filename))
         except BaseException as error:  # to be raised where build() was called
             self._fail(error)
         finally:

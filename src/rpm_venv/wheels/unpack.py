@@ -206,9 +206,12 @@ def most_bytes(packed: int) -> int:
 
 def source_of(path: str, tag: str) -> str:
     """The source that a file is byte code of, by its name; "" where it is none of this Python."""
-    parent, _, name = path.rpartition("__pycache__/")
+    place, _, name = f"/{path}".rpartition("/")
+    parent, cache, nothing = place[1:].rpartition("__pycache__")
     suffix = f".{tag}.pyc"
-    return f"{parent}{name[: -len(suffix)]}.py" if name.endswith(suffix) else ""
+    # One source has one file: not one in "name__pycache__", nor below a __pycache__.
+    is_cache = cache and not nothing and parent[-1:] in ("", "/")
+    return f"{parent}{name[: -len(suffix)]}.py" if is_cache and name.endswith(suffix) else ""
 
 
 def _mode(file: File) -> int:
