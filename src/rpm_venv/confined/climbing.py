@@ -19,7 +19,7 @@ from rpm_venv.confined.passages import Passages
 from rpm_venv.confined.steps import ELSEWHERE, MAX_DOTS, NONE, NOTHING, LeadsOut, Steps
 
 _MAX_ROUNDS = 16
-_MAX_READ = 1 << 16  # bytes that a syntax tree is made of
+_MAX_READ = 60_000  # bytes of a source that syntax trees are made of, all of them together
 
 
 #: What gives a module's place: steps from there, where it is any module's of this directory.
@@ -52,10 +52,10 @@ _FOREIGN = {
 _BUILT_IN = {*dir(builtins), "self", "cls", "mcs"}
 _RESOURCES = re.compile(r"importlib[._]resources(?:\.|$)|pkg_resources\.")
 #: Where paths come from: without these there are none to follow.
-_BEGINNING = re.compile(
-    rb"realpath|readlink|\.resolve\b|__(?:file|path|cached)__|getfile|getabsfile|getsourcefile"
-    rb"|get_filename|co_filename|submodule_search_locations|\.origin\b|importlib[._]resources"
-    rb"|resource_filename"
+_BEGINNING = (
+    *(b"realpath", b"readlink", b".resolve", b"__file__", b"__path__", b"__cached__", b"getfile"),
+    *(b"getabsfile", b"getsourcefile", b"get_filename", b"co_filename", b".origin"),
+    *(b"submodule_search_locations", b"resource_filename"),
 )
 #: The environment, whose names below a link are others.
 _ENVIRONMENT = re.compile(
@@ -73,7 +73,7 @@ def leads_out(source: bytes, path: str) -> bool:
     passages.take(_BEGINNING)
     left = _MAX_READ
     try:
-        while left > 0:
+        while passages.length <= left:
             left -= passages.length
             followed = _Followed(Bindings(_tree(passages, path)), depth=path.count("/"))
             followed.run()
@@ -94,7 +94,7 @@ def _tree(passages: Passages, path: str) -> _ast.AST:
 
 def _parsed(text: bytes, path: str) -> _ast.AST:
     if len(text) > _MAX_READ:
-        raise LeadsOut
+        raise LeadsOut  # all was taken, for a line of a text that looks like a function
     tree: _ast.AST = compile(text, path, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
     return tree
 
@@ -127,12 +127,17 @@ class _Followed:
         raise LeadsOut
 
     def paths(self) -> set[bytes]:
-        """The names of what is a path of the source's own place, or a real one, in all of it."""
-        return {
-            key.lstrip(".").encode()
+        """The names of what is a path of the source's own place, or a real one, or makes one."""
+        names = {
+            key.lstrip(".")
             for key, value in self._values.items()
             if isinstance(key, str) and min(value.own, value.real) < NONE
         }
+        for name, whole in self._bindings.imported.items():
+            last = whole.rpartition(".")[2]
+            if last in _PLACES or (last in _RESOLVING and last != name) or _RESOURCES.match(whole):
+                names.add(name)
+        return {name.encode() for name in names}
 
     def _give(self, key: Hashable, value: Steps) -> None:
         before = self._values.get(key, NOTHING)
@@ -145,20 +150,21 @@ class _Followed:
         self._readers.setdefault(key, set()).add(self._reader)
         return self._values.get(key, NOTHING)
 
-    def _of(self, node: object, scope: Scope) -> Steps:
+    def _of(self, node: Any, scope: Scope) -> Steps:
         """The value of an expression, or of a list of them, each of which may be it."""
-        if isinstance(node, _ast.Constant):
+        kind = type(node)
+        if kind is _ast.Constant:
             value = node.value
             return self._constant(value) if isinstance(value, (str, bytes)) else NOTHING
-        if isinstance(node, _ast.Name):
+        if kind is _ast.Name:
             return self._name(node.id, scope)
-        if isinstance(node, _ast.Attribute):
+        if kind is _ast.Attribute:
             return self._attribute(node, self._of(node.value, scope), scope)
-        if isinstance(node, _ast.Call):
+        if kind is _ast.Call:
             return self._call(node, scope)
-        if isinstance(node, _ast.Subscript):
+        if kind is _ast.Subscript:
             return self._subscript(node, scope)
-        if isinstance(node, _ast.Lambda):
+        if kind is _ast.Lambda:
             return self._of(node.body, self._bindings.scopes[node])
         parts = [self._of(part, scope) for part in _parts(node)]
         if isinstance(node, _ast.Compare):

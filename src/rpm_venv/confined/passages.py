@@ -45,11 +45,11 @@ class Passages:
         """Bytes that were asked for."""
         return sum(map(len, self._taken.values()))
 
-    def take(self, pattern: re.Pattern[bytes]) -> bool:
-        """Add all parts in which a pattern is found; whether there are any."""
-        found = [start for start, text in self._left.items() if pattern.search(text)]
-        self._add(found)
-        return bool(found)
+    def take(self, words: Iterable[bytes]) -> None:
+        """Add all parts in which one of these stands, as a word or within one."""
+        self._add(
+            [start for start, text in self._left.items() if any(word in text for word in words)]
+        )
 
     def take_names(self, names: set[bytes], functions: set[bytes]) -> bool:
         """Add all parts with one of these names, or that define one of these functions."""
