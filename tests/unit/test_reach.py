@@ -161,6 +161,7 @@ def test_a_line_of_a_text_is_no_function() -> None:
         "x = " + "f(" * 60 + "realpath(__file__)" + ")" * 60 + "\n" + "x = f(x, x)\n" * 3_000,
         "x0 = realpath(__file__)\n" + "".join(f"x{n} = x{n - 1}\n" for n in range(3_000, 0, -1)),
         "".join(f"def f{n}(a):\n    return f{n + 1}(realpath(__file__))\n" for n in range(900)),
+        "x = realpath(__file__).parent\n" + "def f(a): return f(f(a, x), f(x))\n" * 1_500,
         "__file__ = '..'" + " " * 3_000_000 + "\n" + "def f" * 300_000,
         "@x\n" * 100_000 + "realpath(__file__)",
         "\0realpath(__file__)",

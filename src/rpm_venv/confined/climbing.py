@@ -19,6 +19,7 @@ from rpm_venv.confined.passages import Passages
 from rpm_venv.confined.steps import ELSEWHERE, MAX_DOTS, NONE, NOTHING, LeadsOut, Steps
 
 _MAX_ROUNDS = 16
+_MAX_GIVEN = 1 << 16  # values that names are given, a quarter of a second; sympy has 344 at most
 _MAX_READ = 60_000  # bytes of a source that syntax trees are made of, all of them together
 
 
@@ -108,6 +109,7 @@ class _Followed:
         self._values: dict[Hashable, Steps] = {}
         self._readers: dict[Hashable, set[int]] = {}
         self._reader = 0
+        self._given = 0
         self._waiting = set(range(len(bindings.assigned)))
         self.resolves_own = False
         self.unknown: set[bytes] = set()  # functions that paths are given to
@@ -140,6 +142,9 @@ class _Followed:
         return {name.encode() for name in names}
 
     def _give(self, key: Hashable, value: Steps) -> None:
+        self._given += 1
+        if self._given > _MAX_GIVEN:
+            raise LeadsOut
         before = self._values.get(key, NOTHING)
         after = steps.either(before, value)
         if after != before:
