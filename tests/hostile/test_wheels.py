@@ -328,6 +328,7 @@ STRUCTURES: dict[str, tuple[Input, str]] = {
     "bzip2": (with_first(method=12, raw=b"BZh9"), "compression method 12"),
     "lzma": (with_first(method=14, raw=b""), "compression method 14"),
     "zstandard": (with_first(method=93, raw=b""), "compression method 93"),
+    "no descriptor": (with_first(flags=8), "data descriptor that it announces is not there"),
     "wrong descriptor": (with_first(flags=8, descriptor=b"PK\7\x08" + b"\1" * 12), "belong to no"),
     "malformed extra field": (with_first(extra=b"\1\0\xff\0"), "extra field"),
     "doubled extra field": (with_first(extra=struct.pack("<HH", 0xCAFE, 0) * 2), "extra field"),

@@ -152,10 +152,13 @@ def local_data(member: Member, head: bytes) -> tuple[int, int]:
 
 def check_tail(member: Member, tail: bytes) -> None:
     """Between a member and the next there is its data descriptor, if it has one, and nothing."""
-    if not tail:
-        return  # what follows is the next member; the descriptor may be left out
+    has_descriptor = member.flags & _HAS_DESCRIPTOR
+    if not tail and not has_descriptor:
+        return
+    if not tail:  # who reads from the beginning takes the next member for it
+        raise Refused("the data descriptor that it announces is not there", member.name)
     expected = set()
-    if member.flags & _HAS_DESCRIPTOR:
+    if has_descriptor:
         short = struct.pack("<LLL", member.crc, member.packed & FULL, member.size & FULL)
         long = struct.pack("<LQQ", member.crc, member.packed, member.size)
         expected = {short, b"PK\7\x08" + short, long, b"PK\7\x08" + long}
