@@ -70,10 +70,10 @@ def leads_out(source: bytes, path: str) -> bool:
 
     ``path`` is relative to site-packages. What cannot be followed leads out.
     """
-    passages = Passages(source)
-    passages.take(_BEGINNING)
     left = _MAX_READ
     try:
+        passages = Passages(source)
+        passages.take(_BEGINNING)
         while passages.length <= left:
             left -= passages.length
             followed = _Followed(Bindings(_tree(passages, path)), depth=path.count("/"))
