@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from rpm_venv.errors import SandboxError, VenvError, WheelError
 from rpm_venv.paths import Layout
 from rpm_venv.system import sandbox
 from rpm_venv.wheels import queue
+from rpm_venv.wheels.objects import Source
 from tests.hostile.building import build, leftovers, only_object
 from tests.hostile.wheels import Wheel
 
@@ -185,3 +187,42 @@ def test_the_reason_is_told_where_a_part_takes_all_children_with_it(
     with pytest.raises(SandboxError, match="did not end"):
         build(tmp_path / "root", WHEEL.write(tmp_path))
     assert leftovers(Layout(tmp_path / "root")) == []
+
+
+def sources(*sizes: int) -> tuple[list[Source], dict[str, int]]:
+    names = [f"demo-1.{n}-py3-none-any.whl" for n in range(len(sizes))]
+    return [Source(Path(name), name, name) for name in names], dict(zip(names, sizes))
+
+
+def test_the_largest_wheel_is_first_and_no_more_are_begun_than_memory_takes() -> None:
+    wheels, sizes = sources(600 << 20, 5, 700 << 20)
+    waiting = queue.Queue(wheels, lambda source: sizes[source.filename])
+    assert waiting.workers(8) == 8
+    first = waiting.take()
+    assert first is not None
+    assert (first.number, first.wheel.source) == (0, wheels[2])
+    taken: list[queue.Part | None] = []
+    other = threading.Thread(target=lambda: taken.append(waiting.take()))
+    other.start()
+    other.join(0.2)
+    assert taken == []  # 600 MB beside 700 are too many
+    waiting.done(first.wheel)
+    other.join(10)
+    assert taken[0] is not None
+    assert taken[0].wheel.source == wheels[0]
+
+
+def test_after_a_failure_no_part_is_begun() -> None:
+    wheels, sizes = sources(50 << 20)
+    waiting = queue.Queue(wheels, lambda source: sizes[source.filename])
+    assert waiting.workers(3) == 3
+    part = waiting.take()
+    assert part is not None
+    assert not waiting.counted(part.wheel, 4)
+    assert waiting.counted(part.wheel, 3)
+    assert not waiting.counted(part.wheel, 3)  # said twice
+    assert waiting.take() in {queue.Part(part.wheel, 1), queue.Part(part.wheel, 2)}
+    waiting.stop()
+    assert (waiting.rest(part.wheel), waiting.take()) == (None, None)
+    waiting.helped(part.wheel)
+    waiting.alone(part.wheel)  # and does not wait

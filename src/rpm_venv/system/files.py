@@ -317,11 +317,11 @@ class Tree:
     files at a time.
     """
 
-    def __init__(self, path: Path, there: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, there: Iterable[str] | None = None) -> None:
         from threading import RLock  # only what makes objects needs it
 
-        made = with_parents(there)
-        if not made:
+        made = with_parents(there or ())
+        if there is None:
             os.mkdir(path, _OPEN_TO_ALL)
         self._root = os.open(path, _DIRECTORY | os.O_NOFOLLOW)
         os.fchmod(self._root, _OPEN_TO_ALL)

@@ -38,6 +38,9 @@ class Compilation(Batch):
     has all that ``StoredObject.is_of_one_python`` leaves in the staging directory.
     """
 
+    def _size(self, source: Source) -> int:
+        return sum(file.size for file in _described(source).files if _is_source(file))
+
     def _told(self, source: Source) -> str:
         return (
             f"compiling wheel {self._queue.taken[0]} of {self._queue.total[0]}: {source.filename}"

@@ -41,7 +41,7 @@ class Batch:
         self._flusher = Flusher(staging)
         self._interpreter = interpreter
         self._progress = progress
-        self._queue = Queue(sources)
+        self._queue = Queue(sources, self._size)
         self._at_work: dict[Wheel, tuple[int, Work]] = {}
         self._done: list[str] = []
         self.missing_layers: tuple[str, ...] = ()
@@ -116,6 +116,13 @@ class Batch:
         finally:
             self._queue.alone(wheel)
             self._queue.done(wheel)
+
+    def _size(self, source: Source) -> int:
+        try:
+            return source.path.stat().st_size
+        except OSError as error:
+            subject = str(source.path)
+            raise WheelError(f"cannot be read: {error.strerror}", subject=subject) from None
 
     def _told(self, source: Source) -> str:
         (wheels, size), (all_wheels, all_size) = self._queue.taken, self._queue.total

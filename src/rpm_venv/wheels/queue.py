@@ -10,13 +10,12 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rpm_venv.errors import WheelError
 from rpm_venv.wheels.objects import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Protocol
+    from typing import Callable, Protocol
 
     from rpm_venv.wheels.objects import StoredObject
     from rpm_venv.wheels.stream import Event
@@ -56,8 +55,9 @@ class Part(NamedTuple):
 class Queue:
     """Wheels to take apart, and their parts. Any thread may call."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._left = sorted(((_size(source), source) for source in sources), key=_by_size)
+    def __init__(self, sources: Sequence[Source], size: Callable[[Source], int]) -> None:
+        """``size`` says how many bytes of memory a source takes while it is at work."""
+        self._left = sorted(((size(source), source) for source in sources), key=_by_size)
         self.total = (len(self._left), sum(size for size, _ in self._left))
         self.taken = (0, 0)  # wheels, and their bytes
         self._workers = 1
@@ -118,8 +118,10 @@ class Queue:
         return True
 
     def rest(self, wheel: Wheel) -> Part | None:
-        """A part that nobody has taken, for the worker whose wheel it is."""
+        """A part that nobody has taken, for the worker whose wheel it is; none after ``stop``."""
         with self._changed:
+            if self._is_over:
+                return None  # what the wheel becomes is not wanted any more
             part = next((part for part in self._parts if part.wheel is wheel), None)
             if part is not None:
                 self._parts.remove(part)
@@ -159,10 +161,3 @@ class Queue:
 
 def _by_size(sized: tuple[int, Source]) -> int:
     return sized[0]
-
-
-def _size(source: Source) -> int:
-    try:
-        return source.path.stat().st_size
-    except OSError as error:
-        raise WheelError(f"cannot be read: {error.strerror}", subject=str(source.path)) from None
