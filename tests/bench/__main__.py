@@ -1,6 +1,6 @@
 """``make bench``: how fast we are, against whom, and which goals that meets.
 
-    python -m tests.bench [--runs N] [--document] [SET …]
+    python -m tests.bench [--runs N] [--document] [SET[:N] …]
 
 As root, on a quiet machine. Sets are fetched from the index once. Writes
 build/bench/result.json and result.svg; with --document also what docs/performance.md shows.
@@ -24,10 +24,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--runs", type=int, default=3, metavar="N")
     parser.add_argument("--document", action="store_true", help="write docs/performance.*")
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(sets.NAMES)}")
+    parser.add_argument(
+        "sets", nargs="*", metavar="SET[:N]", help=f"of {', '.join(sets.NAMES)}, with its own runs"
+    )
     args = parser.parse_args()
-    unknown = set(args.sets) - set(sets.NAMES)
-    if unknown or args.runs < 1:
+    rounds = {
+        name: int(own) if own.isdecimal() else 0 if colon else args.runs
+        for name, colon, own in (word.partition(":") for word in args.sets or sets.NAMES)
+    }
+    unknown = rounds.keys() - set(sets.NAMES)
+    if unknown or min(rounds.values()) < 1:
         parser.error(f"no such set: {', '.join(sorted(unknown))}" if unknown else "runs: 1 or more")
     if os.geteuid() != 0:
         parser.error("this needs root: as another user nothing would be confined as on a target")
@@ -35,8 +41,8 @@ def main() -> int:
     measured: dict[str, Costs] = {}
     verdicts: dict[str, list[goals.Verdict]] = {}
     disks: dict[str, float] = {}
-    for name in args.sets or sets.NAMES:
-        measured[name], disks[name] = _measure(name, args.runs)
+    for name, runs in rounds.items():
+        measured[name], disks[name] = _measure(name, runs)
         verdicts[name] = goals.verdicts(measured[name], disks[name])
         print("\n".join(show.lines(name, measured[name], verdicts[name])), flush=True)
     _write(measured, verdicts, document=args.document)

@@ -40,7 +40,7 @@ def lines(name: str, measured: Measured, goals: Sequence[Verdict]) -> list[str]:
 
 def table(sets: Mapping[str, Measured], goals: Mapping[str, Sequence[Verdict]]) -> str:
     """The tables of a document: seconds by work and contender, and the goals."""
-    names = list(sets)
+    names = [f"{name} ({_rounds(each)})" for name, each in sets.items()]
     rows = [f"| seconds | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for work in WORKS:
         whos = dict.fromkeys(who for each in sets.values() for its, who in each if its == work)
@@ -57,6 +57,11 @@ def table(sets: Mapping[str, Measured], goals: Mapping[str, Sequence[Verdict]]) 
             cells.append("" if goal is None else f"{goal.found:.3g}{mark}")
         rows.append(f"| {words} | {most:g} | {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _rounds(measured: Measured) -> str:
+    runs = max(map(len, measured.values()), default=0)
+    return f"{runs} round{'' if runs == 1 else 's'}"
 
 
 def _seconds(costs: Sequence[object] | None) -> str:
