@@ -1,4 +1,4 @@
-"""Run as a script, once per installation: confines itself, then forks a child for every wheel.
+"""Run as a script, once per installation: confines itself, then forks a child per wheel or part.
 
 Arguments: a descriptor of an empty directory, then one of a socket per worker. Each message on a
 socket is a ``protocol.PART`` with three descriptors (the wheel, a pipe, a page) and is answered,
@@ -66,7 +66,7 @@ def main(empty: int, sockets: list[int]) -> None:
 
 
 def serve(connection: socket.socket) -> None:
-    """Fork a child for each wheel that arrives, one after the other, until root hangs up."""
+    """Fork a child for each wheel or part that arrives, one by one, until root hangs up."""
     lockdown.die_with_parent()
     while True:
         message, descriptors, _, _ = socket.recv_fds(connection, 64, 3)

@@ -58,7 +58,7 @@ def lacking(layers: Iterable[str]) -> str:
 
 
 class Zygote:
-    """The process that makes a confined child for each wheel, one at a time for each worker.
+    """The process that makes a confined child for each wheel, or part, one at a time for a worker.
 
     It runs the environment's own interpreter, without ``site``, so that byte code fits; it gives
     up all its rights before it reads anything that is not ours.
