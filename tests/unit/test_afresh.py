@@ -23,6 +23,7 @@ from rpm_venv.wheels.objects import Packaged, StoredFile, StoredObject
 from rpm_venv.wheels.stream import Broken, Event, File
 from tests.host.wheels import Wheel, make_wheel
 from tests.hostile.building import build, only_object, running_interpreter
+from tests.hostile.damage import change, replace_by_link, replace_by_pipe
 
 PYTHON = running_interpreter()
 FOREIGN = "cpython-399"
@@ -173,34 +174,19 @@ def test_a_beta_of_python_has_objects_of_its_own(layout: Layout, built: Layout) 
 # ---- what is not as it was packaged
 
 
-def _change(path: Path) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-
-
-def _replace_by_pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _replace_by_link(path: Path) -> None:
-    path.rename(path.with_name("moved"))
-    path.symlink_to("moved")
-
-
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "a source": (MODULE, _change, "it is not what it was when it was packaged"),
-    "old byte code": (CODE, _change, "it is not what it was when it was packaged"),
+    "a source": (MODULE, change, "it is not what it was when it was packaged"),
+    "old byte code": (CODE, change, "it is not what it was when it was packaged"),
     "missing byte code": (CODE, os.unlink, "it is not there"),
-    "a pipe for byte code": (CODE, _replace_by_pipe, "it is no regular file"),
+    "a pipe for byte code": (CODE, replace_by_pipe, "it is no regular file"),
     "a linked directory": (
         "site/demo/__pycache__",
-        _replace_by_link,
+        replace_by_link,
         "it is no directory",
     ),
     "writable": (CODE, lambda path: path.chmod(0o666), "its mode is 0666, and not 0644"),
-    "the old RECORD": ("site/demo-1.0.dist-info/RECORD", _change, "when it was packaged"),
-    "the description": ("object.json", _change, "its sha256 is not the name of the object"),
+    "the old RECORD": ("site/demo-1.0.dist-info/RECORD", change, "when it was packaged"),
+    "the description": ("object.json", change, "its sha256 is not the name of the object"),
 }
 
 
@@ -249,7 +235,7 @@ def test_what_changes_while_it_is_compiled_is_refused(
     begun = afresh.Compilation.build
 
     def late(self: afresh.Compilation, require_sandbox: bool) -> list[str]:
-        _change(only_packaged(layout) / MODULE)
+        change(only_packaged(layout) / MODULE)
         return begun(self, require_sandbox)
 
     monkeypatch.setattr(afresh.Compilation, "build", late)

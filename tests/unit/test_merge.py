@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from rpm_venv.system.files import parents
 from rpm_venv.system.interpreter import Interpreter
-from rpm_venv.trees.merge import Merged, merge, parents
+from rpm_venv.trees.merge import Merged, merge
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
 
 PYTHON = Interpreter("/usr/bin/python3.11", (3, 11, 2), "cpython-311", {}, ())

@@ -18,6 +18,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.wheels import packaged, store
 from rpm_venv.wheels.objects import Packaged
 from tests.hostile.building import build, only_object, running_interpreter
+from tests.hostile.damage import change, replace_by_link, replace_by_pipe
 from tests.hostile.wheels import Wheel, with_file
 
 PYTHON = running_interpreter()
@@ -109,24 +110,9 @@ def test_what_the_store_has_is_not_brought_again(layout: Layout) -> None:
     packaged.bring(layout, [offer], PYTHON, lambda _: None)
 
 
-def _change(path: Path) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-
-
-def _replace_by_pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
 def _replace_by_file(path: Path) -> None:
     shutil.rmtree(path)
     path.write_text("")
-
-
-def _replace_by_link(path: Path) -> None:
-    path.rename(path.with_name("moved"))
-    path.symlink_to("moved")
 
 
 def _rename_in_description(path: Path) -> None:
@@ -135,23 +121,23 @@ def _rename_in_description(path: Path) -> None:
 
 #: What is done to a file of a packaged object, and what is said of it.
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "another byte": (MODULE, _change, "it is not what it was when it was packaged"),
-    "byte code": (CODE, _change, "it is not what it was when it was packaged"),
+    "another byte": (MODULE, change, "it is not what it was when it was packaged"),
+    "byte code": (CODE, change, "it is not what it was when it was packaged"),
     "longer": (MODULE, lambda path: path.write_bytes(b"x" * 99), "it has 99 bytes, and not"),
     "missing": (MODULE, os.unlink, "it is not there"),
-    "link": (MODULE, _replace_by_link, "it is no regular file"),
-    "pipe": (MODULE, _replace_by_pipe, "it is no regular file"),
+    "link": (MODULE, replace_by_link, "it is no regular file"),
+    "pipe": (MODULE, replace_by_pipe, "it is no regular file"),
     "mode": (MODULE, lambda path: path.chmod(0o4644), "its mode is 4644, and not 0644"),
     "writable": (MODULE, lambda path: path.chmod(0o664), "its mode is 0664, and not 0644"),
     "a stranger's": (MODULE, lambda path: os.chown(path, 1234, 0), "user with id 1234"),
     "a stranger's directory": ("site/demo", lambda path: os.chown(path, 1234, 0), "id 1234"),
     "a writable directory": ("site/demo", lambda path: path.chmod(0o775), "others may write"),
     "a writable top": ("", lambda path: path.chmod(0o777), "can be written to by others"),
-    "a linked directory": ("site/demo", _replace_by_link, "it is no directory"),
+    "a linked directory": ("site/demo", replace_by_link, "it is no directory"),
     "a missing directory": ("site/demo", shutil.rmtree, "it cannot be read"),
     "a file for a directory": ("site/demo", _replace_by_file, "it is no directory"),
     "the description": ("object.json", _rename_in_description, "is not the name of the object"),
-    "a linked description": ("object.json", _replace_by_link, "it is no regular file"),
+    "a linked description": ("object.json", replace_by_link, "it is no regular file"),
     "all of it": ("", shutil.rmtree, "No such file"),
 }
 
@@ -172,7 +158,7 @@ def test_what_is_not_as_it_was_packaged_is_refused(layout: Layout, damage: str) 
 
 
 def test_all_that_is_wrong_is_said_at_once(layout: Layout) -> None:
-    _change(only_packaged(layout) / MODULE)
+    change(only_packaged(layout) / MODULE)
     (only_packaged(layout) / "site/demo/__init__.py").unlink()
     with pytest.raises(VenvError) as caught:
         packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)

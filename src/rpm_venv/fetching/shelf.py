@@ -26,7 +26,7 @@ from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import Packaged
 from rpm_venv.wheels.packaged import Offers, offers
 from rpm_venv.wheels.store import Source
-from rpm_venv.wheels.wheel import WheelName
+from rpm_venv.wheels.wheel import WheelName, best, positions
 
 _CHUNK = 1 << 20
 _SDIST = (".tar.gz", ".zip", ".tar.bz2")
@@ -183,12 +183,8 @@ class _Shelf:
         return offers(self._layout, self._packaged, self._interpreter)
 
     @functools.cached_property
-    def _ranks(self) -> Mapping[str, int]:
-        return {tag: place for place, tag in reversed([*enumerate(self._interpreter.tags)])}
-
-    def _rank(self, name: WheelName) -> int | None:
-        """As ``wheel.rank``, for hundreds of names."""
-        return min((self._ranks[tag] for tag in name.tags if tag in self._ranks), default=None)
+    def _positions(self) -> Mapping[str, int]:
+        return positions(self._interpreter.tags)
 
     def choose(self, entry: Entry) -> Found | Problem:
         made = self._made(entry)
@@ -240,7 +236,7 @@ class _Shelf:
             if is_alone and python.is_here and plain_tags.fit(python, stored.filename):
                 place: int | None = 0
             else:
-                place = self._rank(WheelName.parse(stored.filename))
+                place = best(WheelName.parse(stored.filename), self._positions)
             # An object of the same tag can be of another kind of build: free-threaded, debug.
             if place is not None and stored.version == str(entry.version):
                 wheel = Distribution(entry.name, stored.version, stored.filename, digest)
@@ -249,7 +245,7 @@ class _Shelf:
 
     def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
         for name, path in self._wheels(entry):
-            place = self._rank(name)
+            place = best(name, self._positions)
             if name.version == entry.version and place is not None:
                 yield _Candidate(name, path, place)
 

@@ -297,6 +297,11 @@ def _emptied(top: int, directory: int, device: int, depth: int) -> bool:
     return done
 
 
+def parents(paths: Iterable[str]) -> set[str]:
+    """All directories above these relative paths, but for the top."""
+    return with_parents({path.rpartition("/")[0] for path in paths})
+
+
 def with_parents(places: Iterable[str]) -> set[str]:
     """Relative directories and all that they are in, but for the top."""
     found: set[str] = set()

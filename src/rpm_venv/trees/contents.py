@@ -15,6 +15,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.system import reading
+from rpm_venv.system.files import parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, launchers, merge, startup
 from rpm_venv.trees.manifest import Tree
@@ -108,7 +109,7 @@ def _links(interpreter: Interpreter) -> dict[str, str]:
 
 def _directories(paths: Iterable[str], interpreter: Interpreter) -> list[str]:
     always = {f"{merge.site_packages(interpreter)}/.", f"{merge.headers(interpreter)}/."}
-    return sorted(merge.parents(always.union(paths)))
+    return sorted(parents(always.union(paths)))
 
 
 def _commands(layout: Layout, merged: Merged, python: str) -> dict[str, Written]:

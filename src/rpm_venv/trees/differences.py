@@ -11,7 +11,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
 from rpm_venv.system import reading, shares
-from rpm_venv.system.files import with_parents
+from rpm_venv.system.files import parents
 from rpm_venv.trees import generations
 from rpm_venv.trees.manifest import Finding, Path, Tree, compare
 from rpm_venv.wheels import store
@@ -160,8 +160,7 @@ def _of_object(layout: Layout, object_id: str) -> Iterator[_Seen]:
 
 
 def _with_directories(files: Mapping[str, Path]) -> dict[str, Path]:
-    places = with_parents({path.rpartition("/")[0] for path in files})
-    directories = {path: Path(path, "dir", 0o755) for path in places}
+    directories = {path: Path(path, "dir", 0o755) for path in parents(files)}
     return {"": _TOP, **directories, **files}
 
 
@@ -170,7 +169,7 @@ def _above(place: RealPath, inside: str, owner: os.stat_result) -> Iterator[Find
 
     Who may write there has a say in what a link leads to, whatever is behind it now.
     """
-    way = ["", *sorted(with_parents([inside.rpartition("/")[0]]), key=len)]
+    way = ["", *sorted(parents([inside]), key=len)]
     for name in (*way, _OBJECT_JSON):
         entry = Path(name, "file", 0o644) if name == _OBJECT_JSON else Path(name, "dir", 0o755)
         status = os.lstat(f"{place}/{name}" if name else place)

@@ -13,6 +13,7 @@ from typing import Union
 
 from rpm_venv.errors import Problem
 from rpm_venv.frozen import dataclass, field
+from rpm_venv.system.files import parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, startup
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
@@ -195,18 +196,6 @@ def _refuse_files_as_directories(merged: Merged, interpreter: Interpreter) -> No
         within = next((p for p in merged.claims if p.startswith(f"{path}/")), None)
         other = _name(merged.claims[within][0]) if within else "the environment"
         merged.problems.append(Problem(f"is a file of {owner} and a directory of {other}", path))
-
-
-def parents(paths: Iterable[str]) -> set[str]:
-    """All directories above these relative paths."""
-    found = {path.rpartition("/")[0] for path in paths}
-    for directory in tuple(found):
-        above = directory.rpartition("/")[0]
-        while above not in found:
-            found.add(above)
-            above = above.rpartition("/")[0]
-    found.discard("")
-    return found
 
 
 def extended(merged: Merged) -> Mapping[str, tuple[StoredObject, list[tuple[str, Item]]]]:

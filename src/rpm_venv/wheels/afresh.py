@@ -20,13 +20,13 @@ from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.frozen import replace
 from rpm_venv.system import reading
-from rpm_venv.system.files import Tree, write_all
+from rpm_venv.system.files import Tree
 from rpm_venv.system.sealed import ALL_SEALS, F_ADD_SEALS
 from rpm_venv.wheels import wheel
 from rpm_venv.wheels.batch import Batch
 from rpm_venv.wheels.objects import Source, StoredFile, StoredObject, object_id
 from rpm_venv.wheels.stream import Broken, Event, File
-from rpm_venv.wheels.unpack import most_bytes, source_of
+from rpm_venv.wheels.unpack import most_bytes, source_of, write_said
 
 _FILE = (stat.S_IFREG | 0o644) << 16  # how zip says it
 
@@ -167,19 +167,8 @@ class Compiling:
         self._made.append(self._written(file))
 
     def _written(self, file: File) -> StoredFile:
-        sha256, written = hashlib.sha256(), 0
-        try:
-            descriptor = self._tree.create(f"site/{file.path}", 0o644)
-        except (FileExistsError, NotADirectoryError):
-            raise Broken("two files of one name") from None
-        try:
-            for chunk in file.chunks:
-                sha256.update(chunk)
-                write_all(descriptor, chunk)
-                written += len(chunk)
-        finally:
-            self._tree.close(descriptor)
-        if written != file.size:
+        sha256 = hashlib.sha256()
+        if write_said(self._tree, file, 0o644, [sha256]) != file.size:
             raise Broken("byte code that ends too soon")
         return StoredFile("site", file.path, 0o644, file.size, sha256.hexdigest())
 

@@ -94,7 +94,7 @@ def _head(place: Path) -> tuple[StoredObject, str]:
     with os.fdopen(reading.regular(place / _DESCRIPTION), "rb") as file:
         if os.fstat(file.fileno()).st_size > reading.MOST:
             raise ValueError("its description is too large")
-        head = StoredObject.loads(file.readline())
+        head = StoredObject.loads_head(file.readline())
         for row in file:
             path = StoredFile.loads(row).path if b".pyc" in row else ""
             if path.endswith(f".{head.cache_tag}.pyc") and not names.problem(path):
@@ -196,7 +196,7 @@ class _Import:
         """The object that is described: that of the id, or of the same wheel for another Python."""
         if not self._packaged.afresh:
             return store.loads(description, self._packaged.id)
-        name = StoredObject.loads(description.partition(b"\n")[0]).id
+        name = StoredObject.loads_head(description.partition(b"\n")[0]).id
         if not store.is_id(name) or name.partition("-")[0] != self._packaged.id.partition("-")[0]:
             raise ValueError(f"it describes {name}")
         stored = store.loads(description, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rpm_venv.confined import names, protocol
@@ -15,6 +15,10 @@ from rpm_venv.wheels import wheel
 from rpm_venv.wheels.objects import StoredFile, StoredObject
 from rpm_venv.wheels.stream import Bears, Broken, Event, File, Meta
 from rpm_venv.wheels.wheel import Claims, WheelName
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 #: In dist-info, what may come without a hash: signatures of RECORD, which cannot be listed in it.
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -142,20 +146,7 @@ class Unpacking:
         sha256 = hashlib.sha256()
         algorithm = protocol.DIGESTS.get(len(file.digest), "sha256")
         claimed = sha256 if algorithm == "sha256" else hashlib.new(algorithm)
-        written = 0
-        try:
-            descriptor = self._tree.create(f"{file.scheme}/{file.path}", mode)
-        except (FileExistsError, NotADirectoryError):
-            raise Broken(f"two files of one name: {file.path[:_SHOWN]!a}") from None
-        try:
-            for chunk in file.chunks:
-                sha256.update(chunk)
-                if claimed is not sha256:
-                    claimed.update(chunk)
-                write_all(descriptor, chunk)
-                written += len(chunk)
-        finally:
-            self._tree.close(descriptor)
+        written = write_said(self._tree, file, mode, {sha256, claimed})
         if written == file.size and file.digest and claimed.digest() != file.digest:
             self._problem("RECORD has another hash for it", file)
         if written != file.size:
@@ -197,6 +188,27 @@ class Unpacking:
         self._tree.write(f"site/{path}", 0o644, data)
         digest = hashlib.sha256(data).hexdigest()
         self._files.append(StoredFile("site", path, 0o644, len(data), digest))
+
+
+def write_said(tree: Tree, file: File, mode: int, hashes: Collection[Hash]) -> int:
+    """Write the chunks of what a child says is a file, each into all ``hashes``; their bytes.
+
+    ``Broken`` where something has its name.
+    """
+    written = 0
+    try:
+        descriptor = tree.create(f"{file.scheme}/{file.path}", mode)
+    except (FileExistsError, NotADirectoryError):
+        raise Broken(f"two files of one name: {file.path[:_SHOWN]!a}") from None
+    try:
+        for chunk in file.chunks:
+            for each in hashes:
+                each.update(chunk)
+            write_all(descriptor, chunk)
+            written += len(chunk)
+    finally:
+        tree.close(descriptor)
+    return written
 
 
 def most_bytes(packed: int) -> int:

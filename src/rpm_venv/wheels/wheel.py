@@ -75,7 +75,17 @@ def has_too_many_tags(text: str) -> bool:
 
 def rank(name: WheelName, tags: Sequence[str]) -> int | None:
     """The position of the wheel's best tag in ``tags``, best first; ``None`` if it has none."""
-    return next((place for place, tag in enumerate(tags) if tag in name.tags), None)
+    return best(name, positions(tags))
+
+
+def positions(tags: Sequence[str]) -> Mapping[str, int]:
+    """The first position of each tag: made once, where ``best`` is asked of many wheels."""
+    return {tag: place for place, tag in reversed([*enumerate(tags)])}
+
+
+def best(name: WheelName, known: Mapping[str, int]) -> int | None:
+    """``rank`` by ``positions``."""
+    return min((known[tag] for tag in name.tags if tag in known), default=None)
 
 
 @dataclass(frozen=True)
