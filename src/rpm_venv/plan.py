@@ -6,12 +6,12 @@ leaves the environment old or new, and the same verb called again does the rest.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
 from rpm_venv import events
 from rpm_venv.declaration import Declaration, Package
+from rpm_venv.digest import sha256
 from rpm_venv.environment import Environment
 from rpm_venv.events import Event
 from rpm_venv.frozen import dataclass, replace
@@ -164,7 +164,7 @@ class Wish:
         decides["lock_digest"] = self.lock_digest
         decides["python"] = [self.interpreter.path, self.interpreter.tag]
         text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
 
 from rpm_venv import shapes
+from rpm_venv.digest import sha256
 from rpm_venv.environment import Environment
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout, environment_named
@@ -58,7 +58,7 @@ def known(layout: Layout, path: str) -> Environment | None:
         return read(layout, path)
     digest = ""
     with contextlib.suppress(OSError):
-        digest = hashlib.sha256(layout.real(declaration.lock).read_bytes()).hexdigest()
+        digest = sha256(layout.real(declaration.lock).read_bytes()).hexdigest()
     return Environment(declaration, lock_digest=digest, wanted=declaration.generation)
 
 

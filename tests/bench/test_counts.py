@@ -27,7 +27,16 @@ FORBIDDEN = {
         "socket",
         "subprocess",
     ),
-    *("tempfile", "typing", "zipfile", "rpm", "rpm_venv.system.rpmdb", "rpm_venv.system.sandbox"),
+    *(
+        "_hashlib",
+        "hashlib",
+        "tempfile",
+        "typing",
+        "zipfile",
+        "rpm",
+        "rpm_venv.system.rpmdb",
+        "rpm_venv.system.sandbox",
+    ),
     *("rpm_venv.choose", "rpm_venv.locks.lock", "rpm_venv.trees.assemble", "rpm_venv.wheels.batch"),
 }
 MODULES = """

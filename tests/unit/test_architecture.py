@@ -14,7 +14,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "rpm_venv"
 #: Every module, from the types at the bottom to the command line. A module imports only modules of
 #: rows below its own; docs/architecture.md tells what the rows are.
 ROWS = (
-    ("values", "frozen"),
+    ("values", "frozen digest"),
     (
         "types",
         "errors paths shapes report declaration trees.manifest locks.locked locks.amended "

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -299,6 +298,8 @@ def _is_sdist_of(filename: str, entry: Entry) -> bool:
 
 def sha256(path: Path) -> str:
     """The sha256 (hex) of a wheel or sdist; ``WheelError`` where it cannot be read."""
+    import hashlib  # not where the store has everything (digest.py)
+
     digest = hashlib.sha256()
     try:
         # The administrator may keep wheels behind links; whose end is a device has no end.

@@ -6,10 +6,10 @@ joins one environment. Both are lines of a lock (docs/commands.md, "Overrides an
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 
+from rpm_venv.digest import sha256
 from rpm_venv.errors import LockError, Problem
 from rpm_venv.frozen import dataclass, field
 from rpm_venv.locks.locked import Entry
@@ -133,7 +133,7 @@ class Amendments:
         ]
         decides += [["broken", each.file] for each in self.broken_for(path, names, followed)]
         text = json.dumps(sorted(decides))
-        return hashlib.sha256(text.encode()).hexdigest() if decides else ""
+        return sha256(text.encode()).hexdigest() if decides else ""
 
 
 NONE = Amendments()

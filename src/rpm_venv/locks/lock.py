@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rpm_venv.digest import sha256
 from rpm_venv.errors import LockError, Problem, first_line
 from rpm_venv.frozen import replace
 from rpm_venv.locks import requirements
@@ -68,7 +68,7 @@ def parse(data: bytes, filename: str) -> Lock:
 
 def read(data: bytes, filename: str) -> tuple[Lock, list[Problem]]:
     """The lock that is in ``data`` without what is wrong in it, and what that is."""
-    digest = hashlib.sha256(data).hexdigest()
+    digest = sha256(data).hexdigest()
     text = _text(data)
     if isinstance(text, Problem):
         return Lock(filename, digest, ()), [text]

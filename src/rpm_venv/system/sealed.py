@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +55,8 @@ def open_regular(path: str, flags: int) -> int:
 
 
 def _copy(source: int, target: int, path: Path) -> str:
+    import hashlib  # not where every wheel is in the store (digest.py)
+
     digest = hashlib.sha256()
     copied = 0
     while True:

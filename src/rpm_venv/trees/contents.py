@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import csv
-import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from rpm_venv.declaration import Declaration
+from rpm_venv.digest import sha256
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
@@ -34,7 +34,7 @@ class Written:
 
     @property
     def sha256(self) -> bytes:
-        return hashlib.sha256(self.data).digest()
+        return sha256(self.data).digest()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from itertools import starmap
@@ -10,6 +9,7 @@ from operator import itemgetter
 
 from rpm_venv import shapes
 from rpm_venv.declaration import Declaration
+from rpm_venv.digest import sha256
 from rpm_venv.frozen import dataclass
 from rpm_venv.system.interpreter import Interpreter
 
@@ -155,7 +155,7 @@ def _digest(
     if layout:
         decides["layout"] = layout
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:NAME_DIGITS]
+    return sha256(text.encode()).hexdigest()[:NAME_DIGITS]
 
 
 def is_name(text: str) -> bool:

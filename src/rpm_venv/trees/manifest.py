@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from rpm_venv import shapes
+from rpm_venv.digest import sha256
 from rpm_venv.frozen import dataclass
 
 FORMAT = 2
@@ -85,7 +85,7 @@ class Manifest:
         text = bytearray()
         for lines in self._lines():
             text += lines
-        text += json.dumps({"sha256": hashlib.sha256(text).hexdigest()}).encode() + b"\n"
+        text += json.dumps({"sha256": sha256(text).hexdigest()}).encode() + b"\n"
         return bytes(text)
 
     def _lines(self) -> Iterator[bytes]:
@@ -148,7 +148,7 @@ def _body(data: bytes) -> bytes:
     header = body[: body.find(b"\n") + 1]
     if shapes.loads(header or b"null") not in [{"format": number} for number in _FORMATS]:
         raise ValueError(f"a manifest of another format: {header[:80]!r}")
-    if shapes.loads(seal) != {"sha256": hashlib.sha256(body).hexdigest()}:
+    if shapes.loads(seal) != {"sha256": sha256(body).hexdigest()}:
         raise ValueError("the manifest does not have its own digest")
     return body
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Mapping
 
 from rpm_venv import apply, events, plan, state, survey, whole
 from rpm_venv.declaration import Declaration
+from rpm_venv.digest import sha256
 from rpm_venv.environment import INTERRUPTED
 from rpm_venv.errors import VenvError, first_line
 from rpm_venv.frozen import replace
@@ -64,7 +64,7 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
     occupancy.refuse(layout, declaration, facts.live)
     with _failure_kept(context, declaration, facts):
         lock = survey.lock(layout, declaration)
-        digest = hashlib.sha256(lock).hexdigest()
+        digest = sha256(lock).hexdigest()
         python = interpreter.inspect(layout, declaration.python)
         lines = survey.amendments(layout)
         facts = survey.with_names(facts, layout, declaration.path, lines)
@@ -154,7 +154,7 @@ def _failure_kept(context: Context, declaration: Declaration, facts: plan.Facts)
 def _digest(layout: Layout, declaration: Declaration) -> str:
     """The sha256 of the lock; "" where there is none."""
     try:
-        return hashlib.sha256(survey.lock(layout, declaration)).hexdigest()
+        return sha256(survey.lock(layout, declaration)).hexdigest()
     except VenvError:
         return ""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Callable
 
 from rpm_venv.confined import names
+from rpm_venv.digest import sha256
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.frozen import dataclass, field
 from rpm_venv.paths import Layout
@@ -45,7 +45,7 @@ def directory(layout: Layout, digest: str) -> Path:
 
 def content_digest(description: bytes) -> str:
     """The name under which packages ship the object of this description."""
-    return hashlib.sha256(description).hexdigest()
+    return sha256(description).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from rpm_venv.digest import sha256
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout
@@ -169,7 +169,7 @@ def description(layout: Layout, object_id: str) -> Description:
         raise VenvError("the object is not in the store", subject=object_id) from None
     except (OSError, ValueError) as error:
         raise _damaged(object_id, error) from None
-    return Description(head, hashlib.sha256(data).hexdigest(), data)
+    return Description(head, sha256(data).hexdigest(), data)
 
 
 def _damaged(object_id: str, error: Exception) -> VenvError:
