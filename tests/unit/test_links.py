@@ -40,7 +40,34 @@ PLAIN = make_wheel(
 NEXT = make_wheel("plain", "2.0", files={"plain/__init__.py": "value = 2\n"})
 REACH = make_wheel("reach", files={"reach/__init__.py": REACHING})
 SPACES = [make_wheel(f"space-{n}", files={f"space/{n}.py": f"name = {n!r}\n"}) for n in "ab"]
-WHEELS = (PLAIN, REACH, *SPACES)
+#: A namespace package of the older kind, and one without a file, that two wheels fill.
+EXTENDED = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+RESOLVED = "import pathlib\nHERE = pathlib.Path(__file__).resolve().parent\n"
+NAMED = [
+    make_wheel(
+        f"names-{n}",
+        files={
+            "names/__init__.py": EXTENDED,
+            f"names/{n}/__init__.py": f"value = {n!r}\n",
+            f"names/{n}/deep/mod.py": RESOLVED,
+            f"bare/of/{n}/mod.py": "",
+        },
+    )
+    for n in "ab"
+]
+#: The second one adds to what the first one had for itself.
+ADDING = make_wheel(
+    "names-b",
+    "2.0",
+    files={
+        "names/__init__.py": EXTENDED,
+        "names/a/deep/more.py": "",
+        "names/b/mod.py": "",
+        "bare/b/mod.py": "",
+    },
+)
+WHEELS = (PLAIN, REACH, *SPACES, *NAMED)
+LINKED = ("bare/of/a", "bare/of/b", "names/a", "names/b", "plain")
 
 
 @dataclass
@@ -92,6 +119,19 @@ class System:
     def site(self, path: str = ONE) -> Path:
         return self.tree(path) / SITE
 
+    def trees(self, path: str = ONE) -> dict[str, Tree]:
+        """The links to the store in site-packages, as the manifest has them."""
+        rows = generations.manifest(self.layout, path, self.tree(path).name).paths
+        start = len(SITE) + 1
+        return {row.path[start:]: Tree.parse(row.digest) for row in rows if row.kind == "tree"}
+
+    def python(self, code: str) -> Any:
+        """What a program says, in JSON, that imports from the first environment."""
+        environment = {"PYTHONPATH": str(self.site()), "PYTHONDONTWRITEBYTECODE": "1"}
+        argv = [PYTHON, "-S", "-c", code]
+        done = subprocess.run(argv, env=environment, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
     def object(self, wheel: Wheel) -> Path:
         return self.layout.object(f"{wheel.sha256}-{sys.implementation.cache_tag}")
 
@@ -126,11 +166,77 @@ def test_what_is_a_link_and_what_is_not(system: System) -> None:
     assert os.path.samefile(
         site / "reach/__init__.py", system.object(REACH) / "site/reach/__init__.py"
     )
-    rows = generations.manifest(system.layout, ONE, system.tree().name).paths
-    (row,) = [row for row in rows if row.kind == "tree"]
-    assert row.path == f"{SITE}/plain"
-    assert Tree.parse(row.digest).object_id == system.object(PLAIN).name
+    trees = system.trees()
+    assert tuple(trees) == LINKED
+    assert trees["plain"].object_id == system.object(PLAIN).name
     assert system.findings() == []
+
+
+def test_directories_inside_of_namespace_packages(system: System) -> None:
+    site, (one, two) = system.site(), map(system.object, NAMED)
+    for place, stored in zip(LINKED, (one, two) * 2):
+        assert os.path.samefile(site / place, stored / "site" / place)
+        assert not (site / place).parent.is_symlink()
+    assert sorted(os.listdir(site / "names")) == ["__init__.py", "__pycache__", "a", "b"]
+    code = (
+        "import json, pkgutil, names.a, names.b, names.a.deep.mod, bare.of.b.mod\n"
+        "from importlib import metadata\n"
+        "listed = [file.locate() for file in metadata.distribution('names-a').files]\n"
+        "found = sorted(each.name for each in pkgutil.walk_packages(names.__path__, 'names.'))\n"
+        "print(json.dumps([names.a.value + names.b.value, bare.of.b.mod.__file__, found,\n"
+        " str(names.a.deep.mod.HERE), all(file.exists() for file in listed)]))"
+    )
+    values, file, found, here, there = system.python(code)
+    assert (values, file, there) == ("ab", str(site / "bare/of/b/mod.py"), True)
+    assert found == ["names.a", "names.b"]
+    assert here == os.path.realpath(one / "site/names/a/deep")
+    inside = f"{SITE}/names/b/__init__.py"
+    told = system.told("owner", f"{ONE}/{inside}")
+    assert (told["inside"], told["distribution"]["name"]) == (inside, "names-b")
+
+
+def test_a_wheel_that_adds_to_what_another_had_for_itself(system: System) -> None:
+    """It is a link no longer, in the environment that has that wheel."""
+    system.ship(PLAIN, NAMED[0], ADDING)
+    system.install(ONE)
+    assert tuple(system.trees()) == ("bare/b", "bare/of", "names/b", "plain")
+    assert (system.site() / "names/a/deep/more.py").is_file()
+    assert tuple(system.trees(TWO)) == LINKED
+    assert not (system.object(NAMED[0]) / "site/names/a/deep/more.py").exists()
+    assert system.findings() == []
+    system.call("rollback", ONE)
+    assert tuple(system.trees()) == LINKED
+    assert system.findings() == []
+
+
+def test_damage_inside_of_a_namespace_package_is_mended_for_all(system: System) -> None:
+    (system.object(NAMED[0]) / "site/names").chmod(0o777)  # on the way to it
+    (system.object(NAMED[1]) / "site/names/b/__init__.py").write_text("value = 7\n")
+    link = system.site() / "bare/of/b"
+    link.unlink()
+    link.symlink_to("../../plain")
+    places = [f"{path}/{SITE}" for path in (ONE, TWO)]
+    assert set(system.findings()) == {
+        f"target {places[0]}/bare/of/b",
+        *(f"mode {place}/names/a" for place in places),
+        *(f"content {place}/names/b/__init__.py" for place in places),
+    }
+    system.call("repair", ONE)
+    assert system.findings() == []
+
+
+def test_an_object_from_before_portions_were_looked_for(system: System) -> None:
+    """Each of its files is linked, as it was then."""
+    for wheel in NAMED:
+        file = system.object(wheel) / "object.json"
+        head, _, rows = file.read_bytes().partition(b"\n")
+        told = json.loads(head)
+        assert told.pop("portions")
+        file.write_bytes(json.dumps(told, separators=(",", ":")).encode() + b"\n" + rows)
+    assert f"content {ONE}/{SITE}/names/a" in system.findings()  # another description
+    system.install("/opt/app3/penv")
+    assert tuple(system.trees("/opt/app3/penv")) == ("plain",)
+    assert system.findings("/opt/app3/penv") == []
 
 
 def test_the_administrator_can_do_without(system: System) -> None:
@@ -153,11 +259,7 @@ def test_modules_are_those_of_the_generation(system: System) -> None:
         " resources.files('plain').joinpath('data.txt').read_text()[:1],\n"
         " all(__import__('os').path.exists(file) for file in listed)]))"
     )
-    environment = {"PYTHONPATH": str(system.site()), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [PYTHON, "-S", "-c", code], env=environment, check=True, capture_output=True, text=True
-    )
-    file, cached, compiled, root, text, there = json.loads(done.stdout)
+    file, cached, compiled, root, text, there = system.python(code)
     assert file == compiled == str(system.site() / "plain/sub/__init__.py")
     assert cached.startswith(str(system.site() / "plain/sub/__pycache__"))
     assert root == str(system.site())  # it looks for its neighbours, and finds them
@@ -528,7 +630,7 @@ def test_links_that_lead_elsewhere_since_the_environments_were_moved(system: Sys
     elsewhere.parent.mkdir(parents=True)
     system.layout.envs.rename(elsewhere)
     system.layout.envs.symlink_to("../../../data/deep/envs")
-    assert system.findings(ONE) == [f"target {ONE}/{SITE}/plain"]
+    assert system.findings(ONE) == [f"target {ONE}/{SITE}/{place}" for place in LINKED]
     system.call("repair", ONE)
     assert system.findings(ONE) == []
     assert (system.site() / "plain/data.txt").exists()

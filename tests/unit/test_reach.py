@@ -25,7 +25,7 @@ def _bears(top: str, reach: Reach) -> bool:
 
 
 def test_directories_alone_bear_a_link() -> None:
-    assert Reach(PATHS).bearing() == ["other", "pkg", "pkg.libs"]
+    assert Reach(PATHS).bearing() == ["other", "pkg", "pkg.libs", "pkg/deep/er"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_one_source_may_know_the_place_and_another_go_up_from_it() -> None:
     reach = Reach(PATHS)
     reach.source("pkg/__init__.py", b"HERE = __file__")
     reach.source("pkg/deep/er/mod.py", b"HERE = dirname(realpath(HERE))")
-    assert reach.bearing() == ["other", "pkg", "pkg.libs"]
+    assert reach.bearing() == ["other", "pkg", "pkg.libs", "pkg/deep/er"]
     reach.source("pkg/a.py", b"ROOT = realpath(HERE)\nROOT = dirname(dirname(ROOT))")
     assert reach.bearing() == ["other", "pkg.libs"]
     reach.source("other/a.py", b"at = Path(given).resolve()\nwhile at.name: at = at.parent")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpm_venv.confined import protocol
+from rpm_venv.confined import portions, protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.wheels.objects import StoredObject
 from rpm_venv.wheels.stream import Broken, File, Meta, Stream
@@ -77,9 +77,25 @@ def test_a_lie_about_links_is_believed_of_directories_in_site_packages_alone(
     tmp_path: Path,
 ) -> None:
     said = ["demo", "share", "other", "..", "demo/sub", "demo-1.0.dist-info", "__pycache__", "a.py"]
+    said += ["demo/sub/a.txt", "demo/../demo/sub", "demo//sub", "demo/", "/demo/sub", "demo/other"]
+    said += ["silent/sub", "share/x", "demo/__pycache__", "demo-1.0.dist-info/sub", "demo/sub/.."]
     frames = (file("demo/sub/a.txt"), file("share/x", scheme=1), file("a.py"))
+    more = (file("demo/__pycache__/x.txt"), file("silent/sub/a.txt"))
     bears = frame(protocol.BEARS, json.dumps(said).encode())
-    assert unpack(tmp_path, meta(), *frames, bears, END).bears == ("demo",)
+    stored = unpack(tmp_path, meta(), *frames, *more, bears, END)
+    assert (stored.bears, stored.portions) == (("demo",), ("demo/sub",))
+    assert StoredObject.loads(stored.dumps()) == stored
+
+
+def test_no_more_portions_than_agreed_are_believed(tmp_path: Path) -> None:
+    files = [file(f"demo/{number}/a.txt") for number in range(portions.MOST + 1)]
+    said = ["demo", *(f"demo/{number}" for number in range(portions.MOST + 1))]
+    for count, believed in ((portions.MOST, portions.MOST), (portions.MOST + 1, 0)):
+        place = tmp_path / str(count)
+        place.mkdir()
+        bears = frame(protocol.BEARS, json.dumps(said[: count + 1]).encode())
+        stored = unpack(place, meta(), *files, bears, END)
+        assert (stored.bears, len(stored.portions)) == (("demo",), believed)
 
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])

@@ -5,7 +5,7 @@ A frame is its kind, the length of its payload, and the payload:
 - ``META``, first: a JSON object of the wheel's own claims about itself;
 - ``PARTS``: one byte, in how many parts the byte code is made, by as many children (``PART``);
 - ``FILE``: one file, its header and the first bytes; ``MORE``: the bytes after those;
-- ``BEARS``: a JSON list, the top directories that a link can stand for (``reach``);
+- ``BEARS``: a JSON list, the directories that a link can stand for (``reach``);
 - ``PROBLEM``: a JSON pair, what is wrong and where; the wheel is refused;
 - ``END``, last: nothing was left out. A stream without it is a child that died.
 """

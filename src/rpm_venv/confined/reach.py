@@ -2,17 +2,19 @@
 
 A link to a directory changes what ``..`` means below it, and what a resolved path is. Who only
 names files below its own directory, or goes up by cutting names off a path, does not see the link.
-Code is not run to find out: what may look outside counts as what does. Pure.
+Code is not run to find out: what may look outside counts as what does. Asked are the top
+directories, and the wheel's portions of those that other wheels may fill as well. Pure.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import islice
 
 from rpm_venv.confined import climbing
+from rpm_venv.confined.portions import portion_of, portions
 
 #: How a source gets at its own place ...
 _OWN_PLACE = (
@@ -37,20 +39,26 @@ _OVERLAP = len(b"${ORIGIN}") - 1
 
 
 class Reach:
-    """Looks at the files of one wheel, and says which top directories bear a link."""
+    """Looks at the files of one wheel, and says which directories bear a link."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Collection[str]) -> None:
         tops = {path.partition("/")[0] for path in paths if "/" in path}
         self._own = {path.partition("/")[0] for path in paths}
         self._bearing = {
             top for top in tops if top != "__pycache__" and not top.lower().endswith(".dist-info")
         }
+        self._portions = dict(portions(paths, self._bearing))
         self._rest = b""
         self._binary = False
 
     def bearing(self) -> list[str]:
-        """The top directories below which no file was found to reach out."""
-        return sorted(self._bearing)
+        """The top directories below which no file was found to reach out.
+
+        With them are the portions below one, where no file reaches out of any of these: all or
+        none, as who goes from one to the next has to find that.
+        """
+        inside = [portion for some in self._portions.values() for portion in some]
+        return sorted([*self._bearing, *inside])
 
     def source(self, path: str, data: bytes) -> None:
         """Look at a whole Python source: at its words first, as most have none of them."""
@@ -59,8 +67,18 @@ class Reach:
         is_resolved = any(word in data for word in _RESOLVING) and _uses(_RESOLVED, data)
         has_dots = _DOTS.search(data) is not None or _PARDIR in data
         is_suspected = (is_resolved or has_dots) and _suspected(data, is_resolved=is_resolved)
-        if is_suspected and climbing.leads_out(data, path):
-            self._reaches_out(path)
+        if is_suspected and not self._stays_in_portion(path, data):
+            self._portions.pop(path.partition("/")[0], None)
+            if climbing.leads_out(data, path):
+                self._reaches_out(path)
+
+    def _stays_in_portion(self, path: str, data: bytes) -> bool:
+        """Whether a source is in a portion and stays inside, and so inside of the top, too."""
+        portion = self._portion(path)
+        return bool(portion) and not climbing.leads_out(data, path[portion.rfind("/") + 1 :])
+
+    def _portion(self, path: str) -> str:
+        return portion_of(path, self._portions.get(path.partition("/")[0], ()))
 
     def begin(self, path: str, beginning: bytes) -> None:
         """Come to another file, of which this is the beginning: ``chunk`` gets all of it."""
@@ -99,9 +117,13 @@ class Reach:
             place = posixpath.normpath(f"{here}/{after[-1]}")
             if len(after) > 2 or after[0] or place.partition("/")[0] not in self._own:
                 self._reaches_out(path)
+            elif self._portion(path) != self._portion(f"{place}/"):
+                self._portions.pop(path.partition("/")[0], None)
 
     def _reaches_out(self, path: str) -> None:
-        self._bearing.discard(path.partition("/")[0])
+        top = path.partition("/")[0]
+        self._bearing.discard(top)
+        self._portions.pop(top, None)
 
 
 def _uses(pattern: re.Pattern[bytes], data: bytes) -> bool:

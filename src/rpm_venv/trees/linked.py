@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
-from rpm_venv.frozen import dataclass
+from rpm_venv.frozen import dataclass, replace
+from rpm_venv.system.files import parents, with_parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import merge, startup
 from rpm_venv.trees.manifest import Tree
@@ -18,6 +19,9 @@ from rpm_venv.wheels.store import Description, StoredObject
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: What the environment has in site-packages itself is no wheel's: merge refuses it.
+_RESERVED = frozenset((startup.FIRST, startup.LAST))
 
 
 @dataclass(frozen=True)
@@ -29,27 +33,91 @@ class Parts:
 
 
 def apart(descriptions: Sequence[Description], interpreter: Interpreter) -> Parts:
-    """Take apart what can be links and what is to be merged; ``VenvError`` as ``stored``."""
-    loose = [each.loose for each in descriptions]
-    # What the environment has there itself is no wheel's: merge refuses it.
-    tops = Counter((startup.FIRST, startup.LAST))
-    for stored in loose:
-        tops.update(stored.bears)
-        tops.update(set(_tops(stored, interpreter)))
+    """Take apart what can be links and what is to be merged; ``VenvError`` as ``stored``.
+
+    A top directory that one object has for itself is a link, where it bears that. Where others have
+    something in it, it is opened: then the object's portions of it may be links, or the highest
+    directories that only this object has above them.
+    """
+    every = [_Opened(each, interpreter) for each in descriptions]
+    alone = _Alone(every)
+    while True in {each.open(alone) for each in every}:
+        alone = _Alone(every)
     objects, trees = [], {}
     site = merge.site_packages(interpreter)
-    for each, stored in zip(descriptions, loose):
-        alone = [top for top in stored.bears if tops[top] == 1]
-        is_shared = len(alone) < len(stored.bears)
-        objects.append(each.stored(without=alone) if is_shared else stored)
-        for top in alone:
-            trees[f"{site}/{top}"] = Tree(stored.id, f"site/{top}", each.digest)
+    for each in every:
+        objects.append(each.without(alone))
+        for place in sorted(each.closed):
+            tree = Tree(each.stored.id, f"site/{place}", each.description.digest)
+            trees[f"{site}/{place}"] = tree
     return Parts(objects, trees)
 
 
-def _tops(stored: StoredObject, interpreter: Interpreter) -> Iterable[str]:
-    """The names in site-packages that an object has, or has something below, by its files."""
-    start = f"{merge.site_packages(interpreter)}/"
-    for path, _ in merge.claims(stored, interpreter):
-        if path.startswith(start):
-            yield path[len(start) :].partition("/")[0]
+class _Opened:
+    """An object, of which some directories of ``site`` are ``closed``: the others were read."""
+
+    def __init__(self, description: Description, interpreter: Interpreter) -> None:
+        self.description = description
+        self.stored = description.loose
+        self.closed = {*self.stored.bears}
+        self._interpreter = interpreter
+        self._look()
+
+    def _look(self) -> None:
+        """Learn of ``files``, those in site-packages, of ``own`` places, and of ``added`` ones."""
+        start = f"{merge.site_packages(self._interpreter)}/"
+        inside: dict[bool, list[str]] = {True: [], False: []}
+        for path, item in merge.claims(self.stored, self._interpreter):
+            if path.startswith(start):
+                inside[getattr(item, "scheme", "") == "site"].append(path[len(start) :])
+        self.files = {*inside[True], *inside[False]}
+        self.own = {*inside[True], *parents(inside[True]), *with_parents(self.closed)}
+        # What comes from another scheme is as if another wheel had it.
+        self.added = {*inside[False], *parents(inside[False])}
+
+    def open(self, alone: _Alone) -> bool:
+        """Open what others have something in; whether there was anything."""
+        shared = {place for place in self.closed if not alone.has(place)}
+        if shared:
+            inside = {each for each in self.stored.portions if each.partition("/")[0] in shared}
+            self.closed = (self.closed - shared) | inside
+            self.stored = self.description.stored(without=sorted(self.closed))
+            self._look()
+        return bool(shared)
+
+    def without(self, alone: _Alone) -> StoredObject:
+        """The object without what it has below the highest closed directories, for good."""
+        highest = {alone.highest(place) for place in self.closed}
+        if highest != self.closed:
+            below = tuple(f"{place}/" for place in highest - self.closed)
+            kept = (
+                file
+                for file in self.stored.files
+                if file.scheme != "site" or not file.path.startswith(below)
+            )
+            self.stored = replace(self.stored, files=tuple(kept))
+            self.closed = highest
+        return self.stored
+
+
+class _Alone:
+    """Which places in site-packages one object has for itself, with all below."""
+
+    def __init__(self, every: Iterable[_Opened]) -> None:
+        every = list(every)
+        asked = with_parents(place for each in every for place in each.closed)
+        self._owners = Counter(_RESERVED)
+        self._files = set(_RESERVED)
+        for each in every:
+            self._owners.update(each.own & asked)
+            self._owners.update(each.added & asked)
+            self._files |= each.files & asked
+
+    def has(self, place: str) -> bool:
+        """Whether nobody else has anything there, or a file where it has a directory."""
+        return self._owners[place] == 1 and self._files.isdisjoint(with_parents([place]))
+
+    def highest(self, place: str) -> str:
+        """The highest directory above a place of one owner that nobody else has, or itself."""
+        above = sorted(with_parents([place]), key=len)
+        return next(each for each in above if self._owners[each] == 1)

@@ -93,7 +93,8 @@ class StoredObject:
     ``dist_info`` is the directory's name below ``site``. Its RECORD there already lists byte code
     and INSTALLER; ``assemble`` writes another where scripts, data or headers join it. ``bears`` are
     the directories below ``site`` in whose place a generation can have a link: nothing in them
-    reaches out of them (``confined/reach.py``).
+    reaches out of them (``confined/reach.py``). ``portions`` are deeper ones, below those of
+    ``bears`` that other wheels may fill as well: nothing in any of them reaches out of it.
     """
 
     id: str
@@ -104,6 +105,7 @@ class StoredObject:
     files: tuple[StoredFile, ...]
     entry_points: tuple[EntryPoint, ...]
     bears: tuple[str, ...] = ()
+    portions: tuple[str, ...] = ()
 
     @property
     def cache_tag(self) -> str:
@@ -141,6 +143,7 @@ class StoredObject:
                     for point in self.entry_points
                 ],
                 "bears": self.bears,
+                **({"portions": self.portions} if self.portions else {}),
             }
         )
         for file in self.files:
@@ -164,6 +167,7 @@ class StoredObject:
         shapes.rows(head["entry_points"], _POINT)
         # An earlier version of this command does not say: each file is linked then.
         bears = shapes.checked(head.get("bears", []), [str])
+        portions = shapes.checked(head.get("portions", []), [str])
         return cls(
             id=head["id"],
             filename=head["filename"],
@@ -173,6 +177,7 @@ class StoredObject:
             files=(),
             entry_points=tuple(EntryPoint(*point) for point in head["entry_points"]),
             bears=tuple(bears),
+            portions=tuple(portions),
         )
 
     def with_files(self, data: bytes, without: Iterable[str] = ()) -> StoredObject:

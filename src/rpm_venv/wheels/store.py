@@ -201,8 +201,10 @@ def _refuse_paths(stored: StoredObject) -> None:
     from rpm_venv.confined import names, protocol  # not for who only asks what is there
 
     tops = [stored.dist_info, *stored.bears]
-    wrong = names.wrong([*tops, *(file.path for file in stored.files)])
+    wrong = names.wrong([*tops, *stored.portions, *(file.path for file in stored.files)])
     wrong = wrong or [top for top in tops if "/" in top]
+    below = tuple(f"{top}/" for top in stored.bears)
+    wrong = wrong or [each for each in stored.portions if not each.startswith(below)]
     if wrong:
         raise ValueError(f"a path that no object has: {wrong[0]!a}")
     if not {file.scheme for file in stored.files} <= set(protocol.SCHEMES):

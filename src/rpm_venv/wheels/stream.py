@@ -39,7 +39,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Bears:
-    """The top directories below site-packages that a link can stand for."""
+    """The directories below site-packages that a link can stand for, top ones and portions."""
 
     directories: tuple[str, ...]
 

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from rpm_venv.confined import names, protocol
+from rpm_venv.confined import names, portions, protocol
 from rpm_venv.errors import Problem, WheelError
-from rpm_venv.system.files import Tree, write_all
+from rpm_venv.system.files import Tree, parents, write_all
 from rpm_venv.wheels import wheel
 from rpm_venv.wheels.objects import StoredFile, StoredObject
 from rpm_venv.wheels.stream import Bears, Broken, Event, File, Meta
@@ -162,6 +162,7 @@ class Unpacking:
         ]
         self._own(own, wheel.record(rows, own))
         files = sorted(self._files, key=lambda file: (file.scheme, file.path))
+        bears = self._bearing(claims)
         stored = StoredObject(
             id=self._id,
             filename=self._name.filename,
@@ -170,7 +171,8 @@ class Unpacking:
             dist_info=claims.dist_info,
             files=tuple(files),
             entry_points=claims.entry_points,
-            bears=self._bearing(claims),
+            bears=bears,
+            portions=self._portions(bears),
         )
         self._tree.write("object.json", 0o644, stored.dumps())
         self._tree.finish()
@@ -182,6 +184,15 @@ class Unpacking:
         inside = {path.partition("/")[0] for path in site if "/" in path}
         inside -= {claims.dist_info, "__pycache__"}
         return tuple(sorted(inside.intersection(self._bears)))
+
+    def _portions(self, bears: Collection[str]) -> tuple[str, ...]:
+        """The same of directories below those."""
+        below = tuple(f"{top}/" for top in bears)
+        said = {each for each in self._bears if each.startswith(below)}
+        if not said or len(said) > portions.MOST:
+            return ()
+        there = parents(file.path for file in self._files if file.scheme == "site")
+        return tuple(sorted(each for each in said & there if "__pycache__" not in each.split("/")))
 
     def _own(self, path: str, data: bytes) -> None:
         """Write a file that is ours, not the wheel's."""

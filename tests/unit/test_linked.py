@@ -1,0 +1,166 @@
+"""Which directories of objects are links in a generation: the highest that one object alone has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import pytest
+
+from rpm_venv.errors import VenvError
+from rpm_venv.system.interpreter import Interpreter
+from rpm_venv.trees import linked, merge, startup
+from rpm_venv.wheels.store import Description, StoredFile, StoredObject
+
+INTERPRETER = Interpreter("/usr/bin/python3.11", (3, 11, 2), "cpython-311", {}, ())
+SITE = merge.site_packages(INTERPRETER)
+
+
+def described(
+    name: str, paths: Sequence[str], portions: Sequence[str] = (), bears: str = "ns"
+) -> Description:
+    """An object with empty files: those of ``paths`` that begin with "data:" are of that scheme."""
+    files = []
+    for path in (*paths, f"{name}-1.0.dist-info/METADATA"):
+        scheme, _, inside = path.rpartition(":")
+        files.append(StoredFile(scheme or "site", inside, 0o644, 0, hashlib.sha256().hexdigest()))
+    identity = f"{hashlib.sha256(name.encode()).hexdigest()}-{INTERPRETER.tag}"
+    stored = StoredObject(
+        identity,
+        f"{name}-1.0-py3-none-any.whl",
+        name,
+        "1.0",
+        f"{name}-1.0.dist-info",
+        tuple(files),
+        (),
+        tuple(bears.split()),
+        tuple(portions),
+    )
+    data = stored.dumps()
+    head = StoredObject.loads_head(data.partition(b"\n")[0])
+    return Description(head, hashlib.sha256(data).hexdigest(), data)
+
+
+def links(*descriptions: Description) -> dict[str, str]:
+    """The links of a generation, by their places in site-packages, and whose they are.
+
+    Each file is behind a link or merged, and none is both.
+    """
+    parts = linked.apart(descriptions, INTERPRETER)
+    names = {each.head.id: each.head.name for each in descriptions}
+    found = {}
+    for path, tree in parts.trees.items():
+        assert path == f"{SITE}/{tree.inside[len('site/') :]}"
+        found[path[len(SITE) + 1 :]] = names[tree.object_id]
+    for each, loose in zip(descriptions, parts.objects):
+        mine = tuple(f"{place}/" for place, name in found.items() if name == each.head.name)
+        assert list(loose.files) == [
+            file
+            for file in each.stored().files
+            if file.scheme != "site" or not file.path.startswith(mine or ("\0",))
+        ]
+    return found
+
+
+A = described("a", ["ns/cloud/a/x.py", "ns/cloud/a/y/z.py"], ["ns/cloud/a"])
+B = described("b", ["ns/b/x.py", "ns/c/d/x.py", "ns/c/e/x.py"], ["ns/b", "ns/c/d", "ns/c/e"])
+
+
+def test_who_is_alone_has_the_top() -> None:
+    assert links(A) == {"ns": "a"}
+    assert links(A, described("x", ["x/a.py"], bears="x")) == {"ns": "a", "x": "x"}
+
+
+def test_the_highest_directory_that_nobody_else_has() -> None:
+    assert links(A, B) == {"ns/cloud": "a", "ns/b": "b", "ns/c": "b"}
+    other = described("c", ["ns/cloud/__init__.py", "ns/c/f/x.py"], ["ns/c/f"])
+    found = {"ns/cloud/a": "a", "ns/b": "b", "ns/c/d": "b", "ns/c/e": "b", "ns/c/f": "c"}
+    assert links(A, B, other) == links(other, B, A) == found
+
+
+def test_files_of_a_namespace_package_go_with_the_directory_that_is_alone() -> None:
+    packages = ["ns/__init__.py", "ns/cloud/__init__.py", "ns/cloud/a/x.py"]
+    one = described("a", packages, ["ns/cloud/a"])
+    assert links(one, B) == {"ns/cloud": "a", "ns/b": "b", "ns/c": "b"}
+    two = described("z", ["ns/__init__.py", "ns/cloud/__init__.py", "ns/z/x.py"], ["ns/z"])
+    assert links(one, two) == {"ns/cloud/a": "a", "ns/z": "z"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        described("z", ["ns/cloud/a/more.py"], bears=""),  # a top that is merged anyhow
+        described("z", ["ns/cloud/a/more.py", "ns/cloud/x.py"], ["ns/cloud"]),
+        described("z", ["ns/cloud/a/y/q/x.py"], ["ns/cloud/a/y/q"]),
+        described("z", [f"data:{SITE}/ns/cloud/a/more.py"], bears=""),
+        described("z", [f"data:lib64/{SITE[4:]}/ns/cloud/a/y/more.py"], bears=""),
+        described("z", ["ns/cloud/a/x.py"], ["ns/cloud/a"]),  # the same file, even
+    ],
+)
+def test_where_others_have_something_inside_it_is_none(other: Description) -> None:
+    found = links(A, B, other)
+    assert not [place for place, name in found.items() if name == "a"]
+    assert found["ns/b"] == "b"
+    assert links(other, B, A) == found
+
+
+def test_what_is_inside_of_another_ones_portion_may_be_alone() -> None:
+    """As googleapis-common-protos has modules in google/cloud, and others have directories."""
+    outer = described(
+        "z", ["ns/cloud/x.py", "ns/cloud/deep/x.py", "ns/q/x.py"], ["ns/cloud", "ns/q"]
+    )
+    assert links(A, outer) == {"ns/cloud/a": "a", "ns/q": "z"}
+
+
+def test_a_directory_to_which_its_own_wheel_adds_from_another_scheme() -> None:
+    one = described("a", ["ns/a/x.py", f"data:{SITE}/ns/a/y.py"], ["ns/a"])
+    assert links(one, B) == {"ns/b": "b", "ns/c": "b"}
+    assert links(one) == {}
+
+
+def test_who_says_nothing_of_portions_has_none() -> None:
+    silent = described("a", ["ns/cloud/a/x.py"])
+    assert b"portions" not in silent.data
+    assert links(silent, B) == {"ns/b": "b", "ns/c": "b"}
+
+
+@pytest.mark.parametrize("path", ["ns/cloud", "ns/cloud/a", "ns"])
+def test_a_file_that_is_another_ones_directory_is_refused(path: str) -> None:
+    parts = linked.apart([A, described("z", [path], bears=""), B], INTERPRETER)
+    merged = merge.merge(parts.objects, INTERPRETER)
+    problem = "is a file of z 1.0 and a directory of a 1.0"
+    assert (problem, f"{SITE}/{path}") in [(each.message, each.where) for each in merged.problems]
+
+
+@pytest.mark.parametrize("name", [startup.FIRST, startup.LAST])
+def test_what_is_the_environments_own_is_refused(name: str) -> None:
+    one = described("a", [f"{name}/in/x.py"], [f"{name}/in"], bears=name)
+    parts = linked.apart([one, B], INTERPRETER)
+    (problem, *_) = merge.merge(parts.objects, INTERPRETER).problems
+    assert "belongs to the environment itself" in problem.message
+
+
+@pytest.mark.parametrize(
+    "portion",
+    [
+        "ns",
+        "ns/",
+        "other/a",
+        "../a",
+        "ns/../a",
+        "ns//a",
+        "/ns/a",
+        "ns/./a",
+        "a-1.0.dist-info/x",
+        "",
+    ],
+)
+def test_a_description_with_another_portion_is_damaged(portion: str) -> None:
+    with pytest.raises(VenvError, match="damaged"):
+        described("a", ["ns/a/x.py"], [portion]).stored()
+
+
+def test_many_wheels_of_one_namespace_have_a_link_each() -> None:
+    spaces = [f"ns/w{number}" for number in range(60)]
+    many = [described(each[3:], ["ns/__init__.py", f"{each}/a.py"], [each]) for each in spaces]
+    assert links(*many) == {each: each[3:] for each in spaces}
