@@ -11,6 +11,8 @@ _PART = r"(?!\.{1,2}(?:/|\Z))[ -.0-\[\]-~]+"
 #: Printable ASCII without a backslash, no empty part, no "." or "..": nearly every name there is.
 _ORDINARY = re.compile(rf"(?:{_PART}/)*{_PART}")
 
+_ORDINARY_PART = re.compile(_PART)
+
 _UNPRINTABLE = {
     "Cc": "a control character",
     "Cf": "an invisible or direction-changing character",
@@ -26,6 +28,14 @@ def problem(name: str) -> str:
     if len(name) <= _MAX_COMPONENT and _ORDINARY.fullmatch(name) and name.count("/") < _MAX_DEPTH:
         return ""
     return _parts_problem(name.split("/")) or _characters_problem(name)
+
+
+def is_ordinary(path: str, name: str) -> bool:
+    """Whether ``path`` is safe, if its directory is and has no letters but ASCII's.
+
+    ``name`` is its last part.
+    """
+    return len(path) <= _MAX_COMPONENT and _ORDINARY_PART.fullmatch(name) is not None
 
 
 def wrong(paths: "list[str]") -> "list[str]":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rpm_venv import shapes
@@ -24,6 +24,7 @@ _FILE = (str, str, int, int, str)
 _POINT = (str, str, str, str)
 #: One encoder for all lines: ``json.dumps`` makes one for each, which takes longer than the line.
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_AT_ONCE = 1000  # files whose lines are made together
 _MOST_FILES = 200_000  # a wheel has 60,000 at most, and each may have byte code
 
 
@@ -146,8 +147,8 @@ class StoredObject:
                 **({"portions": self.portions} if self.portions else {}),
             }
         )
-        for file in self.files:
-            yield _line([file.scheme, file.path, file.mode, file.size, file.sha256])
+        for start in range(0, len(self.files), _AT_ONCE):
+            yield "".join(_rows(self.files[start : start + _AT_ONCE])).encode()
 
     @classmethod
     def loads(cls, data: bytes, without: Iterable[str] = ()) -> StoredObject:
@@ -191,6 +192,20 @@ class StoredObject:
         files = shapes.loads(b"[" + b",".join(rows) + b"]")
         shapes.rows(files, _FILE)
         return replace(self, files=tuple(itertools.starmap(StoredFile, files)))
+
+
+def _rows(files: Sequence[StoredFile]) -> list[str]:
+    """The lines of some files. Texts that JSON has as they are need no encoder."""
+    told = "".join([f"{file.scheme}{file.path}{file.sha256}" for file in files])
+    if told.isascii() and told.isprintable() and '"' not in told and "\\" not in told:
+        return [
+            f'["{file.scheme}","{file.path}",{file.mode},{file.size},"{file.sha256}"]\n'
+            for file in files
+        ]
+    return [
+        _ENCODE([file.scheme, file.path, file.mode, file.size, file.sha256]) + "\n"
+        for file in files
+    ]
 
 
 def _line(value: object) -> bytes:

@@ -12,6 +12,8 @@ from rpm_venv.frozen import dataclass
 
 #: Files with their byte code, claims and problems: a stream that says more is one without an end.
 _MAX_EVENTS = 2 * protocol.MAX_FILES + protocol.MAX_PROBLEMS + 1
+_FRAME, _FRAME_SIZE = protocol.FRAME.unpack_from, protocol.FRAME.size
+_HEADER, _HEADER_SIZE = protocol.HEADER.unpack_from, protocol.HEADER.size
 _MIN_FRAME = 1 << 10  # bytes of a file in one frame, on average: each costs root some work
 
 
@@ -68,28 +70,28 @@ class Stream:
 
     def __init__(self, read: Callable[[], bytes]) -> None:
         self._read = read
-        self._buffer = memoryview(b"")
-        self._at = 0  # where in it the next frame begins
+        self._buffer = b""
+        self._view = memoryview(self._buffer)
         self._next = b""
-        self._payload = memoryview(b"")
+        self._start = self._end = 0  # of the next frame's payload in the buffer
         self._said = self._problems = 0
 
     def events(self) -> Iterator[Event]:
         """Everything the child says, up to its end frame; ``Broken`` if it never gets there."""
         self._advance()
-        while self._next != protocol.END:
-            kind, payload = self._next, self._payload
+        while (kind := self._next) != protocol.END:
             self._said += 1
             if self._said > _MAX_EVENTS:
                 raise Broken("more to say than agreed")
             if kind == protocol.FILE:
-                file = self._file(payload)
+                file = self._file()
                 yield file
                 if isinstance(file.chunks, tuple):
                     self._advance()
                 if self._next == protocol.MORE:
                     raise Broken("more of a file than it has")
                 continue  # its chunks have read ahead to the next frame
+            payload = self._payload()
             if kind == protocol.META:
                 yield Meta(_mapping(payload))
             elif kind == protocol.PROBLEM:
@@ -105,23 +107,26 @@ class Stream:
                 raise Broken("a frame out of place")
             self._advance()
 
+    def _payload(self) -> memoryview:
+        return self._view[self._start : self._end]
+
     def _advance(self) -> None:
-        start = self._at + protocol.FRAME.size
+        start = self._end + _FRAME_SIZE
         if len(self._buffer) < start:
-            start = self._fill(protocol.FRAME.size)
-        kind, length = protocol.FRAME.unpack_from(self._buffer, start - protocol.FRAME.size)
+            self._fill(_FRAME_SIZE)
+            start = _FRAME_SIZE
+        self._next, length = _FRAME(self._buffer, start - _FRAME_SIZE)
         if length > protocol.MAX_PAYLOAD:
             raise Broken("a frame larger than agreed")
-        self._at = start
-        end = start + length
-        if len(self._buffer) < end:
-            end = self._fill(length)
-        self._next, self._payload = kind, self._buffer[self._at : end]
-        self._at = end
+        self._start, self._end = start, start + length
+        if len(self._buffer) < self._end:
+            self._end = start
+            self._fill(length)
+            self._start, self._end = 0, length
 
-    def _fill(self, length: int) -> int:
-        """Have so many bytes of what comes next in the buffer, at its beginning; their end."""
-        parts: list[bytes | memoryview] = [self._buffer[self._at :]]
+    def _fill(self, length: int) -> None:
+        """Have so many bytes of what comes next in the buffer, at its beginning."""
+        parts: list[bytes | memoryview] = [self._view[self._end :]]
         have = len(parts[0])
         while have < length:
             data = self._read()
@@ -129,34 +134,35 @@ class Stream:
                 raise Ended("it ended too soon")
             parts.append(data)
             have += len(data)
-        self._buffer = memoryview(b"".join(parts))
-        self._at = 0
-        return length
+        self._buffer = b"".join(parts)
+        self._view = memoryview(self._buffer)
 
-    def _file(self, payload: memoryview) -> File:
-        head = protocol.HEADER.size
-        if len(payload) < head:
+    def _file(self) -> File:
+        # From the buffer itself, not from a view of the payload: there are many small files.
+        name_start = self._start + _HEADER_SIZE
+        if self._end < name_start:
             raise Broken("a file without a header")
-        scheme, flags, size, name_length, digest_length = protocol.HEADER.unpack_from(payload)
-        name_end = head + name_length
+        scheme, flags, size, name_length, digest_length = _HEADER(self._buffer, self._start)
+        name_end = name_start + name_length
         data_start = name_end + digest_length
-        if len(payload) < data_start or scheme >= len(protocol.SCHEMES):
+        if self._end < data_start or scheme >= len(protocol.SCHEMES):
             raise Broken("a malformed header")
         try:
-            path = str(payload[head:name_end], "utf-8")
+            path = self._buffer[name_start:name_end].decode()
         except UnicodeDecodeError:
             raise Broken("a name that is not UTF-8") from None
-        first = payload[data_start:]
-        if len(first) > size:
+        here = self._end - data_start
+        if here > size:
             raise Broken("more of a file than it has")
+        first = self._view[data_start : self._end]
         return File(
             protocol.SCHEMES[scheme],
             path,
             size,
-            bool(flags & protocol.EXECUTABLE),
-            bool(flags & protocol.BYTE_CODE),
-            bytes(payload[name_end:data_start]),
-            (first,) if len(first) == size else self._chunks(size, first),
+            flags & protocol.EXECUTABLE != 0,
+            flags & protocol.BYTE_CODE != 0,
+            self._buffer[name_end:data_start],
+            (first,) if here == size else self._chunks(size, first),
         )
 
     def _chunks(self, size: int, first: memoryview) -> Iterator[memoryview]:
@@ -166,13 +172,14 @@ class Stream:
         self._advance()
         frames = 0
         while left and self._next == protocol.MORE:
-            left -= len(self._payload)
+            payload = self._payload()
+            left -= len(payload)
             frames += 1
             if left < 0:
                 raise Broken("more of a file than it has")
             if frames * _MIN_FRAME > size + protocol.MAX_PAYLOAD:
                 raise Broken("a file in crumbs")
-            yield self._payload
+            yield payload
             self._advance()
 
 

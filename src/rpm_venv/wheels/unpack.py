@@ -47,6 +47,7 @@ class Unpacking:
         self._claims: Claims | None = None
         self._files: list[StoredFile] = []
         self._sources: set[str] = set()
+        self._unreserved: set[tuple[str, str]] = set()  # see _is_unreserved
         self._compiled: list[str] = []  # sources whose byte code came
         self._bears: tuple[str, ...] = ()
         self._bytes = self._names = 0
@@ -95,7 +96,7 @@ class Unpacking:
         return self._claims
 
     def _file(self, file: File) -> None:
-        claims = self._claimed()
+        claims = self._claims or self._claimed()
         with self._counting:
             self._bytes += file.size
             self._names += len(file.path)
@@ -126,6 +127,10 @@ class Unpacking:
                 raise Broken("byte code without its source")
             self._compiled.append(source)  # which may be said later, where it has several parts
             return names.problem(file.path)
+        dist_info, _, name = file.path.rpartition("/")
+        where = (file.scheme, dist_info)
+        if where in self._unreserved and names.is_ordinary(file.path, name) and file.digest:
+            return ""
         reason = wheel.destination_problem(file.scheme, file.path)
         if reason:
             return reason
@@ -134,24 +139,30 @@ class Unpacking:
             return "a second dist-info directory"
         if _BYTE_CODE.search(file.path):
             raise Broken("byte code that claims to be the wheel's")
-        dist_info, _, name = file.path.rpartition("/")
         if dist_info == claims.dist_info and name in ("RECORD", "INSTALLER"):
             raise Broken("a file that is ours to write")
+        if dist_info != claims.dist_info and _is_unreserved(*where):
+            self._unreserved.add(where)
         if file.digest or (dist_info == claims.dist_info and name in _SIGNATURES):
             return ""
         return "RECORD has no hash for it"
 
     def _write(self, file: File, mode: int) -> str:
         """Write a file's chunks; its sha256. A wrong hash or size is one of ``problems``."""
-        sha256 = hashlib.sha256()
+        sha256 = claimed = hashlib.sha256()
+        hashes = [sha256]
         algorithm = protocol.DIGESTS.get(len(file.digest), "sha256")
-        claimed = sha256 if algorithm == "sha256" else hashlib.new(algorithm)
-        written = write_said(self._tree, file, mode, {sha256, claimed})
-        if written == file.size and file.digest and claimed.digest() != file.digest:
-            self._problem("RECORD has another hash for it", file)
+        if algorithm != "sha256":
+            claimed = hashlib.new(algorithm)
+            hashes.append(claimed)
+        written = write_said(self._tree, file, mode, hashes)
         if written != file.size:
             self._problem("the file ends too soon", file)
-        return sha256.hexdigest()
+            return ""
+        digest = sha256.digest()
+        if file.digest and file.digest != (digest if claimed is sha256 else claimed.digest()):
+            self._problem("RECORD has another hash for it", file)
+        return digest.hex()
 
     def _finish(self) -> StoredObject:
         claims = self._claimed()
@@ -207,12 +218,18 @@ def write_said(tree: Tree, file: File, mode: int, hashes: Collection[Hash]) -> i
     ``Broken`` where something has its name.
     """
     written = 0
+    chunks = file.chunks
     try:
+        if isinstance(chunks, tuple) and len(chunks) == 1:  # nearly all
+            for each in hashes:
+                each.update(chunks[0])
+            tree.write(f"{file.scheme}/{file.path}", mode, chunks[0])
+            return len(chunks[0])
         descriptor = tree.create(f"{file.scheme}/{file.path}", mode)
     except (FileExistsError, NotADirectoryError):
         raise Broken(f"two files of one name: {file.path[:_SHOWN]!a}") from None
     try:
-        for chunk in file.chunks:
+        for chunk in chunks:
             for each in hashes:
                 each.update(chunk)
             write_all(descriptor, chunk)
@@ -235,6 +252,21 @@ def source_of(path: str, tag: str) -> str:
     # One source has one file: not one in "name__pycache__", nor below a __pycache__.
     is_cache = cache and not nothing and parent[-1:] in ("", "/")
     return f"{parent}{name[: -len(suffix)]}.py" if is_cache and name.endswith(suffix) else ""
+
+
+def _is_unreserved(scheme: str, directory: str) -> bool:
+    """Whether no name that is ordinary has a meaning in a directory where one had none.
+
+    What is said of a file there depends on its directory alone: not so for commands, at the top of
+    ``data``, and for byte code.
+    """
+    is_below = bool(directory) if scheme == "site" else "/" in directory
+    return (
+        scheme != "scripts"
+        and is_below
+        and directory.isascii()
+        and directory.rpartition("/")[2] != "__pycache__"
+    )
 
 
 def _mode(file: File) -> int:
