@@ -346,6 +346,16 @@ class Tree:
                 os.chmod(name, _OPEN_TO_ALL, dir_fd=self._root)
             self._directories.add(name)
 
+    @contextmanager
+    def opened(self, name: str) -> Iterator[int]:
+        """A descriptor of the directory ``name``, made if need be, for the length of the block."""
+        self.directory(name)
+        descriptor = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=self._root)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
     def create(self, name: str, mode: int) -> int:
         """A descriptor to write the new file ``name`` through; ``close`` gives it its time."""
         parent = name.rpartition("/")[0]

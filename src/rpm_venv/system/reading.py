@@ -51,10 +51,9 @@ def digest(descriptor: int, size: int) -> str:
     """
     import hashlib  # not where nothing is verified (digest.py)
 
-    found = hashlib.sha256()
-    most = min(size + 1, _CHUNK)
+    most = size + 1 if size < _CHUNK else _CHUNK
     chunk = os.read(descriptor, most)
-    found.update(chunk)
+    found = hashlib.sha256(chunk)
     while len(chunk) == most:  # less is the end of a regular file (read(2))
         chunk = os.read(descriptor, most)
         found.update(chunk)

@@ -30,14 +30,24 @@ class Sharer:
         A link that stands for the file is linked as such; a copy follows none, and gets ``mode``
         and ``files.MTIME_NS``.
         """
-        if self._link:
-            try:
-                os.link(inside, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
-                return
-            except OSError as error:
-                if error.errno not in _CANNOT_LINK:
-                    raise
-                self._link = error.errno == errno.EMLINK
+        if not self.link(source, inside, target, name):
+            self.copy(source, inside, target, name, mode)
+
+    def link(self, source: int, inside: str, target: int, name: str) -> bool:
+        """As ``put``, by hardlink alone: whether there was to be one."""
+        if not self._link:
+            return False
+        try:
+            os.link(inside, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _CANNOT_LINK:
+                raise
+            self._link = error.errno == errno.EMLINK
+            return False
+        return True
+
+    def copy(self, source: int, inside: str, target: int, name: str, mode: int) -> None:
+        """As ``put``, by copy alone."""
         _copy(source, inside, target, name, mode)
 
 

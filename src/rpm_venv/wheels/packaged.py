@@ -172,7 +172,7 @@ class _Import:
         self._target = layout.target(self._place)
         self._root = layout.root
         self._magic = bytes.fromhex(interpreter.magic)
-        self._cache_tag = interpreter.cache_tag
+        self._suffix = f".{interpreter.cache_tag}.pyc"
         self._sharer = sharer
         self.left: list[str] = []
 
@@ -227,7 +227,10 @@ class _Import:
         by_directory: dict[str, list[StoredFile]] = {}
         for file in stored.files:
             place = f"{file.scheme}/{file.path}".rpartition("/")[0]
-            by_directory.setdefault(place, []).append(file)
+            if place in by_directory:
+                by_directory[place].append(file)
+            else:
+                by_directory[place] = [file]
         unsound: dict[str, str] = {}
         for place in sorted(files.with_parents(by_directory)):  # parents first: no link on the way
             unsound[place] = unsound.get(place.rpartition("/")[0]) or _directory_problem(top, place)
@@ -238,29 +241,25 @@ class _Import:
             for place, entries in by_directory.items():
                 if unsound[place]:
                     continue
-                kept = [file for file in entries if not self._stays(stored, file)]
-                if len(kept) < len(entries):
-                    behind = (file for file in entries if self._stays(stored, file))
+                kept = entries
+                if self.left:  # what is of another Python is not for the store
+                    kept = [file for file in entries if not stored.is_of_one_python(file)]
+                    behind = (file for file in entries if stored.is_of_one_python(file))
                     yield from self._look(top, place, behind)
                 if kept:
-                    tree.directory(place)
-                    yield from self._fill(top, staging / self._packaged.id, place, kept)
+                    yield from self._fill(top, tree, place, kept)
             if not self.left:
                 tree.write(_DESCRIPTION, 0o644, description)
                 tree.finish()
         finally:
             tree.release()
 
-    def _stays(self, stored: StoredObject, file: StoredFile) -> bool:
-        """Whether a file is not for the store: that of another Python."""
-        return bool(self.left) and stored.is_of_one_python(file)
-
     def _fill(
-        self, top: int, into: Path, place: str, entries: Iterable[StoredFile]
+        self, top: int, tree: files.Tree, place: str, entries: Iterable[StoredFile]
     ) -> Iterator[Problem]:
         source = os.open(place, _DIRECTORY, dir_fd=top)
         try:
-            with files.directory(into / place, follow=False) as target:
+            with tree.opened(place) as target:
                 for file in entries:
                     name = file.path.rpartition("/")[2]
                     try:
@@ -296,25 +295,29 @@ class _Import:
 
     def _share(self, source: int, name: str, target: int, file: StoredFile) -> str:
         """Give the store a file, and see that it is the one described; what is wrong, or ""."""
-        status = os.stat(name, dir_fd=source, follow_symlinks=False)
-        reason = _file_problem(status, file)
+        if not self._sharer.link(source, name, target, name):
+            status = os.stat(name, dir_fd=source, follow_symlinks=False)
+            reason = _file_problem(status, file)
+            if reason:
+                return reason  # nor copied: it may be anything
+            self._sharer.copy(source, name, target, name, file.mode)
+        # What is looked at now is what the store gets, whatever happens at the old name: nobody
+        # else has this one.
+        reason = _file_problem(os.stat(name, dir_fd=target, follow_symlinks=False), file)
         if reason:
             return reason
-        self._sharer.put(source, name, target, name, file.mode)
-        # What is looked at now is what the store gets, whatever happens at the old name.
         descriptor = os.open(name, _READ, dir_fd=target)
         try:
-            reason = _file_problem(os.fstat(descriptor), file)
-            return reason or self._contents_problem(descriptor, file)
+            return self._contents_problem(descriptor, file)
         finally:
             os.close(descriptor)
 
     def _contents_problem(self, descriptor: int, file: StoredFile) -> str:
         if reading.digest(descriptor, file.size) != file.sha256:
             return _CHANGED
-        is_code = file.scheme == "site" and file.path.endswith(f".{self._cache_tag}.pyc")
+        is_code = file.path.endswith(self._suffix) and file.scheme == "site"
         if is_code and os.pread(descriptor, 4, 0) != self._magic:
-            return f"it is byte code of another release of {self._cache_tag}"
+            return f"it is byte code of another release of {self._suffix[1:-4]}"
         return ""
 
 
@@ -330,6 +333,9 @@ def _directory_problem(top: int, place: str) -> str:
 
 def _file_problem(status: os.stat_result, file: StoredFile) -> str:
     """What is wrong with a packaged file, its content aside."""
+    is_sound = status.st_mode == stat.S_IFREG | file.mode and status.st_size == file.size
+    if is_sound and file.mode in _MODES and status.st_uid == 0:
+        return ""  # nearly all
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISREG(status.st_mode):
         return "it is no regular file"
