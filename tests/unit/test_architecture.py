@@ -18,7 +18,7 @@ ROWS = (
     (
         "types",
         "errors paths shapes report declaration trees.manifest locks.locked locks.amended "
-        "wheels.objects",
+        "locks.plain_version wheels.objects",
     ),
     ("confined", "confined.*"),
     ("wheels", "wheels.wheel wheels.stream"),

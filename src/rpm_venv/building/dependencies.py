@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from rpm_venv.declaration import Declaration
 from rpm_venv.locks.locked import Entry
+from rpm_venv.locks.plain_version import parsed
 from rpm_venv.wheels.wheel import WheelName
 
 #: The oldest runtime that understands the calls of these macros (%__rpm_venv_version).
@@ -25,7 +26,8 @@ def provides(path: str, entries: Iterable[Entry]) -> list[str]:
 
 def bundled(entries: Iterable[Entry]) -> list[str]:
     """What a package says of the distributions that it has in it."""
-    return sorted(f"bundled(python3dist({e.name})) = {rpm_version(e.version)}" for e in entries)
+    versions = ((entry.name, parsed(entry.version)) for entry in entries)
+    return sorted(f"bundled(python3dist({name})) = {rpm_version(v)}" for name, v in versions)
 
 
 def extends(path: str) -> list[str]:

@@ -7,6 +7,7 @@ only reads.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from itertools import product
@@ -77,6 +78,7 @@ def _glibc_minor() -> int:
     return int(minor) if (library, major) == ("glibc", "2") and minor.isdecimal() else -1
 
 
+@functools.cache  # a module that is not there is looked for in every directory
 def _is_told_otherwise() -> bool:
     """Whether the distribution has a module that decides what fits (PEP 600)."""
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rpm_venv.errors import Problem, WheelError, first_line
 from rpm_venv.frozen import dataclass
 from rpm_venv.locks.locked import Entry, LockedFile
+from rpm_venv.locks.plain_version import parsed
 from rpm_venv.locks.requirements import normalized
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def missing(
         entry = known.get(normalized(requirement.name))
         if entry is None:
             yield Problem(f"it needs {requirement}, and the lock does not have it")
-        elif not requirement.specifier.contains(entry.version, prereleases=True):
+        elif not requirement.specifier.contains(parsed(entry.version), prereleases=True):
             found = f"{requirement.name} {entry.version}"
             place = f" ({entry.where})" if entry.where else ""
             yield Problem(f"it needs {requirement}, and the lock has {found}{place}")

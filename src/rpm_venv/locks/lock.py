@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from rpm_venv.digest import sha256
 from rpm_venv.errors import LockError, Problem, first_line
@@ -13,7 +11,10 @@ from rpm_venv.frozen import replace
 from rpm_venv.locks import requirements
 from rpm_venv.locks.locked import MAX_SIZE, Entry, Lock, LockedFile
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from packaging.markers import Marker
 
 __all__ = [
@@ -265,6 +266,8 @@ def condense(lock: Lock) -> str:
 
 def command(filename: str, python: str = "") -> str:
     """The command that makes an exact lock out of this file, for this Python (``3.12``)."""
+    import shlex  # only where there is something to say
+
     option = f" -p python{python}" if python else ""
     if filename == "-":
         return f"rpm-venv lock{option} IN OUT"

@@ -8,7 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # parsing a lock without markers must not pay for what parses markers
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
-    from packaging.version import Version
+
+    from rpm_venv.locks.plain_version import AnyVersion
 
 
 MAX_SIZE = 8 << 20  # bytes of a lock; 400 distributions with every wheel ever built take 2 MiB
@@ -38,7 +39,7 @@ class Entry:
     """
 
     name: str
-    version: Version
+    version: AnyVersion
     hashes: tuple[str, ...]
     marker: Marker | None = None
     files: tuple[LockedFile, ...] = ()

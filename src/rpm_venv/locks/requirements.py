@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
-
-from packaging.version import InvalidVersion, Version
 
 from rpm_venv.errors import Problem
 from rpm_venv.locks.locked import Entry, Lock
+from rpm_venv.locks.plain_version import PlainVersion, is_plain
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packaging.markers import Marker
+
+    from rpm_venv.locks.plain_version import AnyVersion
 
 #: ``name[extra]==`` is what pip-compile and uv write where an extra was asked for. Its dependencies
 #: are entries of their own in an exact lock, so the extra says nothing more and is dropped.
@@ -70,12 +71,12 @@ def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
     return Lock(filename, "", tuple(entries)), problems
 
 
-def pins(text: str) -> Iterator[tuple[str, str, Version]]:
+def pins(text: str) -> Iterator[tuple[str, str, AnyVersion]]:
     """Every line that would be an entry but for its hash: its place, name and version."""
     for number, line in _lines(text):
         match = _HEAD.fullmatch(line.replace("\t", " ")) if "${" not in line else None
         version = _version(match["version"]) if match else ""
-        if match and isinstance(version, Version):
+        if match and not isinstance(version, str):
             yield f"line {number}", normalized(match["name"]), version
 
 
@@ -124,8 +125,12 @@ def _entry(line: str, where: str, markers: dict[str, Marker | str]) -> Entry | l
     )
 
 
-def _version(text: str) -> Version | str:
+def _version(text: str) -> AnyVersion | str:
     """The version, or what is wrong with it."""
+    if len(text) <= _MAX_VERSION and is_plain(text):
+        return PlainVersion(text)
+    from packaging.version import InvalidVersion, Version  # most locks need none of it
+
     try:
         if len(text) <= _MAX_VERSION:
             return Version(text)

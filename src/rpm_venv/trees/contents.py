@@ -19,8 +19,12 @@ from rpm_venv.system.files import parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, launchers, merge, startup
 from rpm_venv.trees.manifest import Tree
-from rpm_venv.trees.merge import Claim, Item, Launcher, Merged
+from rpm_venv.trees.merge import Launcher, Merged
 from rpm_venv.wheels.store import StoredFile, StoredObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rpm_venv.trees.merge import Claim, Item
 
 _MAX_SCRIPT = 8 << 20  # bytes of a script whose first line is ours; they are held in memory
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Union
 
 from rpm_venv.errors import Problem
 from rpm_venv.frozen import dataclass, field
@@ -17,6 +16,13 @@ from rpm_venv.system.files import parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, startup
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Union
+
+    Item = Union[StoredFile, "Launcher"]
+    Claim = tuple[StoredObject, Item]
 
 _COMMAND = re.compile(r"(?!\.)[^/\x00-\x1f\x7f]+")
 _DOTTED = re.compile(r"\w+(\.\w+)*")
@@ -32,10 +38,6 @@ class Launcher:
     @property
     def sha256(self) -> str:
         return f"{self.entry_point.module}:{self.entry_point.attribute}"
-
-
-Item = Union[StoredFile, Launcher]
-Claim = tuple[StoredObject, Item]
 
 
 @dataclass

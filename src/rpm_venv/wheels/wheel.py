@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import binascii
-import csv
-import io
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.frozen import dataclass
 from rpm_venv.wheels.objects import EntryPoint
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # what parses names imports ten times what the rest of this needs
+    from typing import Any
+
     from packaging.version import Version
 
 INSTALLER = b"rpm-venv\n"
 
+# Patterns are compiled where they are needed first: most calls make no object.
+
 #: Letters that a field of RECORD may have without quotes; most paths have no others.
-_UNQUOTED = re.compile(r"[!#-+\--~]+")
+_UNQUOTED = r"[!#-+\--~]+"
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_TARGET = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[[^]]*\])?")
+_COMMAND = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
+_TARGET = r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[[^]]*\])?"
 _MAX_COMMANDS = 2000
 _MAX_NAME = 255  # bytes, on every Linux filesystem
 _MAX_TAGS = 1000  # in one compressed set
 #: An environment's own: the interpreter under each of its names, and what switches it on. Other
 #: names that begin so are free: argcomplete has python-argcomplete-check-easy-install-script.
-_RESERVED_COMMAND = re.compile(
-    r"(python|pypy)[0-9.]*[dmt]*(w|-config)?|activate(_this|\..+)?|Activate\..+", re.I
-)
-_RESERVED_DATA = re.compile(
-    r"pyvenv\.cfg|lib64(/.*)?|lib/python[0-9.]+t?(/.*)?|include/site(/.*)?|(bin|lib|include|etc|share)",
-    re.I,
+_RESERVED_COMMAND = r"(python|pypy)[0-9.]*[dmt]*(w|-config)?|activate(_this|\..+)?|Activate\..+"
+_RESERVED_DATA = (
+    r"pyvenv\.cfg|lib64(/.*)?|lib/python[0-9.]+t?(/.*)?|include/site(/.*)?"
+    r"|(bin|lib|include|etc|share)"
 )
 
 
@@ -70,7 +68,10 @@ def has_too_many_tags(text: str) -> bool:
     Every combination of its parts is one: some hundred letters are enough to fill memory.
     """
     parts = text.rsplit("-", 3)[-3:]
-    return len(text) > _MAX_NAME or math.prod(part.count(".") + 1 for part in parts) > _MAX_TAGS
+    tags = 1
+    for part in parts:
+        tags *= part.count(".") + 1
+    return len(text) > _MAX_NAME or tags > _MAX_TAGS
 
 
 def rank(name: WheelName, tags: Sequence[str]) -> int | None:
@@ -174,7 +175,7 @@ def _commands(commands: Iterable[Any]) -> tuple[tuple[EntryPoint, ...], list[Pro
     problems = []
     for number, command in enumerate(commands):
         kind, name, value = map(_text, command)
-        target = _TARGET.fullmatch(value)
+        target = re.fullmatch(_TARGET, value)
         reason = ""
         if kind not in ("console", "gui"):
             raise ValueError("a command of no known kind")
@@ -199,12 +200,12 @@ def _is_dotted_name(text: str) -> bool:
 
 def is_reserved_command(name: str) -> bool:
     """Whether a command is the environment's own, which no wheel may have."""
-    return _RESERVED_COMMAND.fullmatch(name) is not None
+    return re.fullmatch(_RESERVED_COMMAND, name, re.I) is not None
 
 
 def command_problem(name: str) -> str:
     """Why a file of this name may not be in an environment's ``bin``, or the empty string."""
-    if len(name) > 200 or not _COMMAND.fullmatch(name):
+    if len(name) > 200 or not re.fullmatch(_COMMAND, name):
         return "not a name for a command: letters, digits and . _ + - only"
     if is_reserved_command(name):
         return "the name belongs to the environment itself"
@@ -227,7 +228,7 @@ def destination_problem(scheme: str, path: str) -> str:
     if scheme == "scripts":
         return command_problem(path) if "/" not in path else "a script in a directory"
     if scheme == "data":
-        if _RESERVED_DATA.fullmatch(path):
+        if re.fullmatch(_RESERVED_DATA, path, re.I):
             return "the path belongs to the environment itself"
         if path.lower().startswith("bin/"):
             return destination_problem("scripts", path[len("bin/") :])
@@ -236,11 +237,16 @@ def destination_problem(scheme: str, path: str) -> str:
 
 def record(rows: Iterable[tuple[str, str, int]], own: str) -> bytes:
     """The bytes of a RECORD that is called ``own``: path, sha256 (hex) and size of every file."""
+    import binascii  # these, and the pattern, only where an object is made
+    import csv
+    import io
+
+    is_unquoted = re.compile(_UNQUOTED).fullmatch
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for path, sha256, size in sorted(rows):
         encoded = binascii.b2a_base64(bytes.fromhex(sha256)).translate(_URL_SAFE, b"=\n").decode()
-        if _UNQUOTED.fullmatch(path):
+        if is_unquoted(path):
             text.write(f"{path},sha256={encoded},{size}\n")
         else:
             writer.writerow((path, f"sha256={encoded}", size))
