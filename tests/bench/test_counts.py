@@ -39,6 +39,12 @@ FORBIDDEN = {
     ),
     *("rpm_venv.choose", "rpm_venv.locks.lock", "rpm_venv.trees.assemble", "rpm_venv.wheels.batch"),
 }
+#: What a second environment of wheels whose versions and tags are plain must not.
+SECOND = {
+    *("argparse", "dataclasses", "inspect", "packaging", "shlex", "socket", "subprocess"),
+    *("tempfile", "threading", "typing", "zipfile", "rpm", "rpm_venv.system.sandbox"),
+    *("rpm_venv.wheels.batch", "rpm_venv.wheels.unpack"),
+}
 MODULES = """
 import json, os, sys
 from rpm_venv import cli
@@ -84,13 +90,18 @@ def test_more_than_was_recorded_is_found() -> None:
 
 
 @pytest.mark.usefixtures("found")
-def test_a_call_with_nothing_to_do_imports_little(scratch: Path) -> None:
-    words = systems.install(2)  # the last that was installed
+@pytest.mark.parametrize(
+    ("path", "forbidden"), [(systems.PATH, FORBIDDEN), (systems.THIRD, SECOND)]
+)
+def test_no_more_is_imported_than_a_call_needs(
+    scratch: Path, path: str, forbidden: set[str]
+) -> None:
+    words = systems.install(2, path)  # the last that was installed, at another path too
     argv = Command(scratch / "src").python(MODULES, "--root", str(scratch / "root"), *words)
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     code, modules = json.loads(said.splitlines()[-1])
     assert code == 0
-    assert not FORBIDDEN & set(modules)
+    assert not forbidden & set(modules)
 
 
 # ---- what the bench makes of its measurements

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -93,7 +94,7 @@ def _text(data: bytes) -> str | Problem:
     if len(data) > MAX_SIZE:
         return Problem(f"larger than {MAX_SIZE >> 20} MiB")
     try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.removeprefix(codecs.BOM_UTF8).decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         return Problem("not UTF-8", f"line {data.count(10, 0, error.start) + 1}")
     control = re.search(_CONTROL, text) if not text.replace("\n", "").isprintable() else None

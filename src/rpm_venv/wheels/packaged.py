@@ -13,7 +13,6 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Callable
 
 from rpm_venv.confined import names
 from rpm_venv.digest import sha256
@@ -26,6 +25,10 @@ from rpm_venv.system.sealed import open_regular
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import Packaged, Source, StoredFile, StoredObject, object_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
