@@ -106,8 +106,8 @@ def lock(layout: Layout, declaration: Declaration) -> bytes:
     try:
         real = layout.real(declaration.lock)
         trust.refuse_outside(real, layout.root)
-        with os.fdopen(reading.regular(real), "rb") as file:
-            return file.read(MAX_SIZE + 1)  # one byte too many is what the lock's reader refuses
+        # One byte too many is what the lock's reader refuses.
+        return reading.beginning(real, MAX_SIZE + 1)
     except OSError as error:
         raise LockError(
             f"the lock cannot be read: {error.strerror}",

@@ -14,6 +14,7 @@ from pathlib import Path
 #: Bytes of the largest file of ours, the manifest of the largest generation there can be.
 MOST = 64 << 20
 _CHUNK = 1 << 20
+_LITTLE = 4096
 
 
 def regular(path: str | Path, flags: int = os.O_RDONLY, *, follow: bool = True) -> int:
@@ -62,11 +63,25 @@ def digest(descriptor: int, size: int) -> str:
 
 def content(path: str | Path, *, most: int = MOST, follow: bool = True) -> bytes:
     """All of a regular file; ``OSError`` (EFBIG) where that is more than ``most`` bytes."""
-    with os.fdopen(regular(path, follow=follow), "rb") as file:
-        data = file.read(most + 1)
+    data = beginning(path, most + 1, follow=follow)
     if len(data) > most:
         raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB", os.fspath(path))
     return data
+
+
+def beginning(path: str | Path, most: int, *, follow: bool = True) -> bytes:
+    """All of a regular file, or its first ``most`` bytes."""
+    descriptor = regular(path, follow=follow)
+    try:
+        # Room for all that it may have takes longer than most files. Those of /proc have no size.
+        room = max(os.fstat(descriptor).st_size + 1, _LITTLE)
+        chunks = []
+        while most and (chunk := os.read(descriptor, min(room, most))):
+            chunks.append(chunk)
+            most -= len(chunk)
+        return b"".join(chunks)
+    finally:
+        os.close(descriptor)
 
 
 def end(path: Path, most: int) -> bytes:

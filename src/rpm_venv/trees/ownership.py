@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import HOME, SHARE, Layout, extended_by, unescape
+from rpm_venv.system import reading
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Distribution, Generation, is_name
 from rpm_venv.trees.manifest import Tree
@@ -170,8 +171,7 @@ def _listed(top: Path, record: str, name: str) -> Iterator[str]:
     """The paths in the generation that a RECORD lists, as far as they end in this name."""
     site = posixpath.dirname(posixpath.dirname(record))
     try:
-        with (top / record).open("rb") as stream:
-            lines = stream.read(_MAX_RECORD).decode("utf-8", "replace").splitlines()
+        lines = reading.beginning(top / record, _MAX_RECORD).decode("utf-8", "replace").splitlines()
     except OSError:
         return
     for line in lines:
