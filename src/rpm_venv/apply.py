@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 from rpm_venv import history, plan, state
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
-from rpm_venv.system import configuration, declared, files, trust
+from rpm_venv.system import declared, files, trust
 from rpm_venv.trees import generations
 from rpm_venv.wheels import store
 
@@ -128,73 +127,10 @@ def _delete(layout: Layout, names: Iterable[str]) -> None:
     shares.each(files.remove_tree, places, [1] * len(places), _WORTH)
 
 
-def _bring_objects(context: Context, step: plan.BringObjects) -> tuple[str, ...]:
-    from rpm_venv.wheels import packaged  # not for a removal, nor for an install of what is there
+def _make(context: Context, step: plan.Step) -> tuple[str, ...]:
+    from rpm_venv import making  # not for a removal, nor for an install of what is there
 
-    context.progress(f"taking {len(step.objects)} objects from packages")
-    missing = packaged.bring(
-        context.layout,
-        step.objects,
-        step.interpreter,
-        context.progress,
-        require_sandbox=configuration.read(context.layout).require_sandbox,
-    )
-    return _less_confined("read", missing)
-
-
-def _make_objects(context: Context, step: plan.MakeObjects) -> tuple[str, ...]:
-    missing = store.build(
-        context.layout,
-        step.sources,
-        step.interpreter,
-        context.progress,
-        require_sandbox=configuration.read(context.layout).require_sandbox,
-        needed=step.needed,
-    )
-    fetched = {layer for source in step.sources for layer in source.fetched_without}
-    return _less_confined("fetched and read" if fetched else "read", {*missing, *fetched})
-
-
-def _less_confined(done: str, missing: Collection[str]) -> tuple[str, ...]:
-    if not missing:
-        return ()
-    from rpm_venv.system import sandbox
-
-    layers = sandbox.lacking(layer for layer in sandbox.LAYERS if layer in missing)
-    return (f"warning: wheels were {done} with less confinement: {layers}",)
-
-
-def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, ...]:
-    layout, wanted = context.layout, step.generation
-    context.progress(f"assembling {wanted.path} from {len(wanted.distributions)} wheels")
-    into = layout.staging / wanted.name
-    files.remove_tree(into)  # of a call that was killed since this one began
-    into.mkdir(mode=0o755)
-    # Not for a removal, nor for an install of what is there.
-    from rpm_venv.system import labels
-    from rpm_venv.trees import assemble, fapolicyd
-
-    links = configuration.read(layout).links
-    notes = assemble.complete(layout, step.declaration, wanted, step.interpreter, into, links=links)
-    place = generations.directory(layout, wanted.path, wanted.name)
-    said = labels.restore(layout, into, place)
-    files.syncfs(into)
-    if fapolicyd.is_there(layout):
-        manifest = generations.manifest_in(into, wanted.path, wanted.name)
-        said += fapolicyd.trust_generation(layout, wanted.path, wanted.name, manifest)
-    _put(into, place, layout.root)
-    return (*(f"{wanted.path}: {note}" for note in notes), *said)
-
-
-def _put(made: Path, place: Path, root: Path) -> None:
-    """Rename a finished directory to its place, over a damaged one if need be; durable."""
-    trust.refuse_outside(place.parent, root)
-    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    # Where a directory cannot be exchanged, the path points to nothing between two steps, and the
-    # same call again finds the generation missing and makes it.
-    files.remove_tree(files.replace_directory(made, place, f"{generations.ABOUT}/manifest"))
-    files.fsync_dir(place.parent)
-    files.fsync_dir(place.parent.parent)
+    return making.STEPS[type(step)](context, step)
 
 
 def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
@@ -203,7 +139,7 @@ def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
 
 
 def _switch(context: Context, step: plan.Switch) -> tuple[str, ...]:
-    from rpm_venv.trees import fapolicyd  # as in _make_generation
+    from rpm_venv.trees import fapolicyd  # as in _make
 
     said = fapolicyd.know(context.layout, step.path, step.generation)
     generations.make_parents(context.layout, step.path)
@@ -305,9 +241,10 @@ def _forget(context: Context, step: plan.Forget) -> tuple[str, ...]:
 _TIDYING = (plan.DropGenerations, plan.SweepStore)
 
 _STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
-    plan.BringObjects: _bring_objects,
-    plan.MakeObjects: _make_objects,
-    plan.MakeGeneration: _make_generation,
+    plan.BringObjects: _make,
+    plan.MakeObjects: _make,
+    plan.MakeGeneration: _make,
+    plan.MakeBoth: _make,
     plan.WriteState: _write_state,
     plan.Switch: _switch,
     plan.Unlink: _unlink,

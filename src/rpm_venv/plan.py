@@ -39,11 +39,10 @@ class BringObjects:
 
 @dataclass(frozen=True)
 class MakeObjects:
-    """Wheels become objects of the store. ``needed`` are all that a later step looks at."""
+    """Wheels become objects of the store."""
 
     sources: tuple[Source, ...]
     interpreter: Interpreter
-    needed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,18 @@ class MakeGeneration:
     generation: Generation
     declaration: Declaration
     interpreter: Interpreter
+
+
+@dataclass(frozen=True)
+class MakeBoth:
+    """Wheels become objects, and these a generation, which is begun with those that are ``there``.
+
+    It is what the two steps do one after the other.
+    """
+
+    objects: MakeObjects
+    generation: MakeGeneration
+    there: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ if TYPE_CHECKING:
         BringObjects,
         MakeObjects,
         MakeGeneration,
+        MakeBoth,
         WriteState,
         Switch,
         Unlink,
@@ -247,9 +259,7 @@ def install(
         if brought:
             steps.append(BringObjects(brought, interpreter))
         sources = tuple(wheel.source for wheel in wheels if wheel.source)
-        if sources:
-            steps.append(MakeObjects(sources, interpreter, generation.objects))
-        steps.append(MakeGeneration(generation, declaration, interpreter))
+        steps += _made(sources, MakeGeneration(generation, declaration, interpreter), outcomes)
     names = [wheel.name for wheel in generation.distributions]
     after = replace(
         _after_install(wish, facts, wanted),
@@ -265,6 +275,25 @@ def install(
     if not is_same:
         steps.append(Switch(declaration.path, wanted))
     return (*steps, Tell(event, once=is_same), *tidy(after, facts))
+
+
+def _made(
+    sources: tuple[Source, ...], making: MakeGeneration, outcomes: Sequence[Outcome]
+) -> tuple[Step, ...]:
+    """The steps that make a generation, of whose wheels these are not in the store.
+
+    Amended wheels are looked at when they are objects: there may be no generation of them.
+    """
+    if not sources:
+        return (making,)
+    objects = MakeObjects(sources, making.interpreter)
+    made = {source.sha256 for source in sources}
+    wheels = zip(making.generation.objects, making.generation.distributions)
+    there = tuple(name for name, wheel in wheels if wheel.sha256 not in made)
+    # Little that is there is not worth a second look at it all.
+    if outcomes or len(there) < len(made):
+        return (objects, making)
+    return (MakeBoth(objects, making, there),)
 
 
 def _after_install(wish: Wish, facts: Facts, wanted: str) -> Environment:

@@ -58,7 +58,8 @@ def made(
             generation = Generation.decided(declaration, interpreter, found.distributions)
             place = generations.directory(scratch, declaration.path, generation.name)
             files.make_directory(place)
-            notes = assemble.complete(scratch, declaration, generation, interpreter, place)
+            assembling = assemble.Assembling(scratch, declaration, generation, interpreter, place)
+            notes = assembling.complete()
             yield Prebuilt(generation=place, notes=notes, missing_layers=missing)
         else:
             yield Prebuilt(dict(_objects(scratch)), missing_layers=missing)

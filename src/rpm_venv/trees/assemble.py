@@ -8,8 +8,10 @@ interpreter. An edge: writes below the directory it is given.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -21,56 +23,115 @@ from rpm_venv.system import files, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.trees import generations, linked, manifest, merge
+from rpm_venv.trees.ahead import NOTHING, Change, change
 from rpm_venv.trees.contents import Contents, Written, contents
 from rpm_venv.trees.generation import LINKS, Generation
 from rpm_venv.trees.generations import ABOUT
 from rpm_venv.trees.linked import Parts
 from rpm_venv.trees.manifest import Manifest
 from rpm_venv.wheels import store
-from rpm_venv.wheels.store import StoredFile, StoredObject
+from rpm_venv.wheels.store import Description, StoredFile, StoredObject
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_TO_ALL = 0o755
 _TIMES = (files.MTIME_NS, files.MTIME_NS)
 
 
 @dataclass(frozen=True)
 class Assembly:
-    """A generation on disk: its manifest, and what had to be decided between wheels."""
+    """A generation on disk: its contents, and what had to be decided between wheels."""
 
-    manifest: Manifest
+    contents: Contents
     notes: tuple[str, ...] = ()
 
+    @property
+    def manifest(self) -> Manifest:
+        return _manifest(self.contents)
 
-def complete(
-    layout: Layout,
-    declaration: Declaration,
-    generation: Generation,
-    interpreter: Interpreter,
-    into: Path,
-    *,
-    links: bool = True,
-) -> tuple[str, ...]:
-    """Make a generation in ``into``, an empty directory, with all that it says of itself.
 
-    As ``assemble``; what had to be decided between wheels is returned. Without ``links`` no
-    directory is one, whatever the generation's layout allows.
+class Assembling:
+    """A generation that is made in ``into``, an empty directory, with all that it says of itself.
+
+    Without ``links`` no directory is one, whatever the generation's layout allows.
     """
-    if links and generation.layout == LINKS and _store_is_near(layout, declaration.path):
-        descriptions = [store.description(layout, name) for name in generation.objects]
-        parts = linked.apart(descriptions, interpreter)
-    else:
-        parts = Parts([store.read(layout, name) for name in generation.objects])
-    assembled = assemble(layout, declaration, generation.name, parts, interpreter, into)
-    about = into / ABOUT
-    about.mkdir(mode=0o755, exist_ok=True)
-    about.chmod(0o755)
-    described = replace(generation, notes=assembled.notes)
-    files.write_new(about / "generation.json", described.dumps(), 0o644)
-    files.write_new(about / "manifest", assembled.manifest.dumps(), 0o644)
-    for directory in (about, into):  # the last thing that would differ between two assemblies
-        os.utime(directory, ns=_TIMES)
-    return assembled.notes
+
+    def __init__(
+        self,
+        layout: Layout,
+        declaration: Declaration,
+        generation: Generation,
+        interpreter: Interpreter,
+        into: Path,
+        *,
+        links: bool = True,
+    ) -> None:
+        self._layout = layout
+        self._declaration = declaration
+        self._generation = generation
+        self._interpreter = interpreter
+        self._into = into
+        is_near = _store_is_near(layout, declaration.path)
+        self._has_trees = links and generation.layout == LINKS and is_near
+        self._described: dict[str, Description] = {}
+        self._read: dict[str, StoredObject] = {}
+        #: What is in the directory; None where that is not known.
+        self._made: Contents | None = NOTHING
+
+    def begin(self, there: Sequence[str]) -> None:
+        """Make what these objects alone come to, while others are made; ``complete`` does the rest.
+
+        It decides nothing, and nothing is wrong with it: what is, ``complete`` has to say.
+        """
+        with contextlib.suppress(VenvError, OSError):
+            self._become(there)
+            files.syncfs(self._into)  # so that there is little to wait for at the end
+
+    def complete(self) -> tuple[str, ...]:
+        """Make it of all objects, which are in the store; what had to be decided between wheels.
+
+        ``VenvError`` as ``assemble``.
+        """
+        assembled = self._become(self._generation.objects)
+        described = replace(self._generation, notes=assembled.notes)
+        about = self._into / ABOUT
+        about.mkdir(mode=0o755, exist_ok=True)
+        about.chmod(0o755)
+        files.write_new(about / "generation.json", described.dumps(), 0o644)
+        files.write_new(about / "manifest", assembled.manifest.dumps(), 0o644)
+        for directory in (about, self._into):  # the last that would differ between two assemblies
+            os.utime(directory, ns=_TIMES)
+        return assembled.notes
+
+    def _become(self, object_ids: Sequence[str]) -> Assembly:
+        """Change what is in the directory into what these objects come to."""
+        made, self._made = self._made, None
+        if made is None:
+            files.remove_tree(self._into)
+            self._into.mkdir(mode=0o755)
+        assembled = assemble(
+            self._layout,
+            self._declaration,
+            self._generation.name,
+            self._parts(object_ids),
+            self._interpreter,
+            self._into,
+            made or NOTHING,
+        )
+        self._made = assembled.contents
+        return assembled
+
+    def _parts(self, object_ids: Iterable[str]) -> Parts:
+        """What is linked and what is merged; an object is read once."""
+        if not self._has_trees:
+            for name in object_ids:
+                if name not in self._read:
+                    self._read[name] = store.read(self._layout, name)
+            return Parts([self._read[name] for name in object_ids])
+        for name in object_ids:
+            if name not in self._described:
+                self._described[name] = store.description(self._layout, name)
+        return linked.apart([self._described[name] for name in object_ids], self._interpreter)
 
 
 def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what, into
@@ -80,8 +141,9 @@ def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what,
     parts: Parts,
     interpreter: Interpreter,
     into: Path,
+    made: Contents = NOTHING,
 ) -> Assembly:
-    """Make the tree of a generation in ``into``, an empty directory, for its target path.
+    """Make the tree of a generation in ``into``, for its target path; ``made`` is what is there.
 
     The objects are in the store. ``VenvError`` with every problem where the wheels do not fit
     together; then nothing was written. What is in ``into`` is not durable yet.
@@ -95,8 +157,8 @@ def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what,
         )
     target = layout.generation_target(declaration.path, generation)
     everything = contents(layout, declaration, target, merged, interpreter, parts.trees)
-    _make(layout, into, everything)
-    return Assembly(_manifest(everything), tuple(merged.notes))
+    _make(layout, into, change(made, everything))
+    return Assembly(everything, tuple(merged.notes))
 
 
 def _store_is_near(layout: Layout, path: str) -> bool:
@@ -112,36 +174,43 @@ def _store_is_near(layout: Layout, path: str) -> bool:
         return False
 
 
-def _make(layout: Layout, into: Path, everything: Contents) -> None:
+def _make(layout: Layout, into: Path, change: Change) -> None:
+    """Change what is in a directory. An edge's half of ``ahead.change``."""
+    added = change.added
     by_directory: dict[str, list[tuple[str, StoredObject, StoredFile]]] = {}
-    for path, (owner, item) in everything.linked.items():
+    for path, (owner, item) in added.linked.items():
         assert isinstance(item, StoredFile)  # noqa: S101  launchers are always written
         directory, _, name = path.rpartition("/")
         by_directory.setdefault(directory, []).append((name, owner, item))
     with files.directory(into, follow=False) as top:
         os.fchmod(top, 0o755)
-        _make_directories(top, everything.directories)
+        for path in change.gone:
+            os.unlink(path, dir_fd=top)
+        for directory in change.emptied:
+            os.rmdir(directory, dir_fd=top)
+        _make_directories(top, added.directories)
         with _Linker(layout) as linker:
             for directory, entries in by_directory.items():
                 linker.fill(top, directory or ".", entries)
-        for path, file in everything.written.items():
+        for path, file in added.written.items():
             _write(top, path, file)
-        trees = {path: tree.target(path) for path, tree in everything.trees.items()}
-        for path, target in {**everything.links, **trees}.items():
+        trees = {path: tree.target(path) for path, tree in added.trees.items()}
+        for path, target in {**added.links, **trees}.items():
             os.symlink(target, path, dir_fd=top)
             os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
-        for directory in (*everything.directories, "."):
+        for directory in (*change.touched, "."):
             os.utime(directory, ns=_TIMES, dir_fd=top)
 
 
 def _make_directories(top: int, directories: Iterable[str]) -> None:
-    # Thousands of them: one umask is cheaper than a chmod each.
-    before = os.umask(0o022)
-    try:
-        for directory in directories:
-            os.mkdir(directory, 0o755, dir_fd=top)
-    finally:
-        os.umask(before)
+    """Thousands of them, whatever the umask is, which is the threads' that make objects, too."""
+    is_exact: bool | None = None
+    for directory in directories:
+        os.mkdir(directory, _OPEN_TO_ALL, dir_fd=top)
+        if is_exact is None:  # the umask takes the same bits from each
+            is_exact = stat.S_IMODE(os.stat(directory, dir_fd=top).st_mode) == _OPEN_TO_ALL
+        if not is_exact:
+            os.chmod(directory, _OPEN_TO_ALL, dir_fd=top)
 
 
 def _write(top: int, path: str, file: Written) -> None:

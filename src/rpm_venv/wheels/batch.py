@@ -44,6 +44,7 @@ class Batch:
         self._queue = Queue(sources, self._size)
         self._at_work: dict[Wheel, tuple[int, Work]] = {}
         self._done: list[str] = []
+        self._starting = threading.Lock()
         self.missing_layers: tuple[str, ...] = ()
         self._refused: list[WheelError] = []
         self._failed: list[BaseException] = []
@@ -53,26 +54,22 @@ class Batch:
     ) -> list[str]:
         """Unpack everything into the staging directory; the names of the objects there.
 
-        ``meanwhile`` is called while the process that makes the children starts.
+        ``meanwhile`` is called while others work: threads, and the processes that they listen to.
         """
         empty = self._staging / "empty"
         os.mkdir(empty, 0o755)
         workers = self._queue.workers(min(len(os.sched_getaffinity(0)), _MAX_WORKERS))
         with self._flusher, sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
-            meanwhile()
-            self.missing_layers = zygote.missing
-            if require_sandbox and zygote.missing:
-                raise SandboxError(
-                    f"wheels cannot be confined well enough: {sandbox.lacking(zygote.missing)}",
-                    hint=sandbox.REQUIRED,
-                )
             threads = [
-                threading.Thread(target=self._work, args=(zygote, worker), daemon=True)
+                threading.Thread(
+                    target=self._work, args=(zygote, worker, require_sandbox), daemon=True
+                )
                 for worker in range(workers)
             ]
             for thread in threads:
                 thread.start()
             try:
+                meanwhile()
                 for thread in threads:
                     thread.join()
             except BaseException as error:  # Ctrl-C: wake those who wait for a child
@@ -86,11 +83,30 @@ class Batch:
             raise _one_error(self._refused)
         return self._done
 
+    def _is_ready(self, zygote: sandbox.Zygote, require_sandbox: bool) -> bool:
+        """Wait for the zygote; whether wheels are confined well enough is seen before the first."""
+        with self._starting:
+            if self._failed:
+                return False
+            try:
+                self.missing_layers = zygote.missing
+                if require_sandbox and zygote.missing:
+                    raise SandboxError(
+                        f"wheels cannot be confined well enough: {sandbox.lacking(zygote.missing)}",
+                        hint=sandbox.REQUIRED,
+                    )
+            except BaseException as error:  # to be raised where build() was called
+                self._fail(error)
+                return False
+        return True
+
     def _fail(self, error: BaseException) -> None:
         self._failed.append(error)
         self._queue.stop()
 
-    def _work(self, zygote: sandbox.Zygote, worker: int) -> None:
+    def _work(self, zygote: sandbox.Zygote, worker: int, require_sandbox: bool) -> None:
+        if not self._is_ready(zygote, require_sandbox):
+            return
         while True:
             part = self._queue.take()
             if part is None:

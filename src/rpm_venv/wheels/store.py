@@ -129,15 +129,6 @@ def head(layout: Layout, object_id: str) -> StoredObject:
     return found.head
 
 
-def _read_ahead(layout: Layout, object_ids: Iterable[str]) -> None:
-    """Read what ``head`` has read only the beginning of; what is wrong is told when it is used."""
-    for name in object_ids:
-        _, known = _AHEAD.get(_file(layout, name), (None, None))
-        if known is not None:
-            with contextlib.suppress(VenvError):
-                _ = known.loose
-
-
 def _forget(layout: Layout, object_ids: Iterable[str]) -> None:
     for name in object_ids:
         _AHEAD.pop(_file(layout, name), None)
@@ -218,11 +209,11 @@ def build(
     progress: Callable[[str], None],
     *,
     require_sandbox: bool = False,
-    needed: Iterable[str] = (),
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[str, ...]:
     """Make the objects of these wheels: verified, unpacked, compiled, durable, or none visible.
 
-    ``needed`` are objects that are looked at after them: it is done while children are started.
+    ``meanwhile`` is called while others make them; not where there is nothing to make.
 
     Returns the layers of confinement that this system lacks, by their names in
     ``sandbox.LAYERS``; with ``require_sandbox`` the lack of one is a ``SandboxError``.
@@ -236,7 +227,7 @@ def build(
         from rpm_venv.wheels.batch import Batch  # what unpacks is not needed by what only looks
 
         batch = Batch(staging, missing, interpreter, progress)
-        put(layout, staging, batch.build(require_sandbox, lambda: _read_ahead(layout, needed)))
+        put(layout, staging, batch.build(require_sandbox, meanwhile))
     return batch.missing_layers
 
 
