@@ -12,6 +12,7 @@ from rpm_venv import plan
 from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
 from rpm_venv.fetching.shelf import Found
+from rpm_venv.locks.amended import APPLIED, Outcome
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees.generation import Distribution, Live, name
 from rpm_venv.wheels.store import Source
@@ -100,6 +101,27 @@ def test_a_generation_that_is_there_is_only_switched_to() -> None:
 def test_objects_in_the_store_are_not_made_again() -> None:
     steps = plan.install(WISH, [Found(WHEEL)], NOTHING)
     assert kinds(steps) == ["MakeGeneration", "WriteState", "Switch", "Tell"]
+
+
+def test_what_is_there_is_begun_with_while_little_is_made() -> None:
+    here = [Found(replace(WHEEL, name=f"here{n}", sha256=f"{n}" * 64)) for n in range(2)]
+    making, *rest = plan.install(WISH, [CHOICE, *here], NOTHING)
+    assert isinstance(making, plan.MakeBoth)
+    assert kinds(tuple(rest)) == ["WriteState", "Switch", "Tell"]
+    assert making.there == tuple(f"{n * 64}-cpython-311" for n in "01")
+    assert making.objects.sources == (CHOICE.source,)
+    assert set(making.generation.generation.objects) > set(making.there)
+    # Amended wheels are looked at before there is a generation of them; and one that is there is
+    # not worth it where two are made.
+    told = Outcome("override", "here0", "1.0", "file", "", APPLIED)
+    other = replace(WHEEL, name="a", sha256="b" * 64)
+    source = Source(Path("/w") / other.filename, other.filename, other.sha256)
+    others = [Found(other, source), here[0]]
+    for steps in (
+        plan.install(WISH, [CHOICE, *here], NOTHING, (told,)),
+        plan.install(WISH, [CHOICE, *others], NOTHING),
+    ):
+        assert kinds(steps)[:2] == ["MakeObjects", "MakeGeneration"]
 
 
 def test_the_one_before_stays_older_ones_go_but_not_under_a_process() -> None:
