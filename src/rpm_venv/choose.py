@@ -21,21 +21,31 @@ from rpm_venv.plan import Wish
 from rpm_venv.report import Context
 from rpm_venv.system import amendments as administrator
 from rpm_venv.system import files
+from rpm_venv.wheels import store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rpm_venv.system.sandbox import Zygote
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A wheel for every distribution, and what came of the administrator's amendments."""
+    """A wheel for every distribution, and what came of the administrator's amendments.
+
+    ``children`` is as in ``Context``.
+    """
 
     wheels: tuple[Found, ...]
     amended: Amended
+    children: Zygote | None = None
 
 
 @contextlib.contextmanager
 def wheels(
     context: Context, wish: Wish, lock: bytes, refused: Mapping[Amendment, str] | None = None
 ) -> Iterator[Choice]:
-    """A wheel for every entry of the amended lock; fetched ones exist inside the block alone.
+    """A wheel for every entry of the amended lock; fetched ones exist inside the block alone, and
+    so does what makes children for those that are not in the store.
 
     ``refused`` are amendments that did not fit. One whose wheel is not to be had joins them; where
     that is a wheel of the lock, ``LockError`` and ``FetchError`` say everything that is wrong, or
@@ -45,6 +55,11 @@ def wheels(
     parsed = locks.parse(lock, declaration.lock)
     entries = locks.select(parsed, wish.interpreter.markers, declaration.extras, declaration.groups)
     with contextlib.ExitStack() as stack:
+        children = None
+        if _expects_to_make(layout, wish, entries):
+            from rpm_venv.wheels import batch  # most calls make no objects
+
+            children = stack.enter_context(batch.started(layout, wish.interpreter))
         amended, found = _amended(stack, context, wish, entries, dict(refused or {}))
         own = [entry for entry in amended.entries if entry.name not in amended.applied]
         at_hand = _at_hand(layout, wish, own, declaration.wheels)
@@ -52,7 +67,18 @@ def wheels(
             raise _missing(declaration, [problem for _, problem in at_hand.missing])
         asked = tuple(entry for entry, _ in at_hand.missing)
         fetched = stack.enter_context(_fetched(context, wish, asked))
-        yield Choice((*at_hand.found, *found, *fetched), amended)
+        yield Choice((*at_hand.found, *found, *fetched), amended, children)
+
+
+def _expects_to_make(layout: Layout, wish: Wish, entries: Sequence[Entry]) -> bool:
+    """Whether a wheel of a directory is likely to become an object: none of an entry's is there."""
+    if wish.declaration.packaged or not wish.declaration.wheels:
+        return False
+    stored = set(store.ids(layout))
+    return any(
+        stored.isdisjoint(store.object_id(digest, wish.interpreter) for digest in entry.hashes)
+        for entry in entries
+    )
 
 
 def _amended(

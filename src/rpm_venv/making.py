@@ -43,6 +43,7 @@ def _make_objects(
         context.progress,
         require_sandbox=configuration.read(context.layout).require_sandbox,
         meanwhile=meanwhile,
+        children=context.children,
     )
     fetched = {layer for source in step.sources for layer in source.fetched_without}
     return _less_confined("fetched and read" if fetched else "read", {*missing, *fetched})

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Union
 
+    from rpm_venv.system.sandbox import Zygote
+
     #: What there is to tell of progress: a text, or what gives it whenever somebody looks.
     Told = Union[str, Callable[[], str]]
 
@@ -58,13 +60,15 @@ class Context:
     ``tidies`` is whether a step that frees objects looks at once which of them others refer to. A
     call about many environments looks once, at its end. ``unfetched`` is what the index could not
     give in this call, by what it was asked for, and under None that it could not be asked: what is
-    known of it is not waited for once more.
+    known of it is not waited for once more. ``children`` is what makes the confined children that
+    read wheels, where it was started before it was known which.
     """
 
     layout: Layout = field(default_factory=lambda: Layout(Path("/")))
     progress: Callable[[Told], None] = _silence
     tidies: bool = True
     unfetched: dict[object, VenvError] = field(default_factory=dict, compare=False)
+    children: Zygote | None = field(default=None, compare=False)
 
     def each(self, doing: str, items: Sequence[str]) -> Iterator[tuple[Context, str]]:
         """Each of these, with a context whose progress says which of how many it is."""

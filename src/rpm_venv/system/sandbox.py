@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Callable
@@ -29,6 +29,7 @@ GONE = "the process that makes confined children is gone"
 # ever after the last.
 _SILENCE = 900  # without a byte
 _PATIENCE = 3600  # in which root does nothing but wait for one child, all in all
+_FAREWELL = 10  # for the zygote to end, which has nothing to do any more
 _PARTING = 60  # between the end of its stream and its own
 _F_SETPIPE_SZ = 1031  # fcntl(2); the name is missing in Python 3.9
 _MAX_COMPLAINT = 4000
@@ -157,17 +158,31 @@ class Zygote:
         """End every process of the zygote at once; those who wait for one of them are woken."""
         _kill_group(self._process.pid)
 
+    def hang_up(self) -> None:
+        """Have the zygote end, when its children have. ``close`` waits for that."""
+        for connection in self._connections:
+            with suppress(OSError):  # it may be gone
+                connection.shutdown(socket.SHUT_RDWR)  # also for a fork of ours that is about
+            connection.close()
+        self._connections = []
+
     def close(self) -> None:
         """End the zygote and wait for it."""
-        for connection in self._connections:
-            connection.close()
+        self.hang_up()
         try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.kill()
+            if not self._all_gone(_FAREWELL):
+                self.kill()
             self._process.wait()
         finally:
             os.close(self._complaints)
+
+    def _all_gone(self, seconds: float) -> bool:
+        """Whether every process that has the zygote's stderr ends within this time."""
+        end = time.monotonic() + seconds
+        while _readable(self._complaints, end - time.monotonic()):
+            if not os.read(self._complaints, _READ):
+                return True
+        return False
 
     def __enter__(self) -> Zygote:
         return self

@@ -96,7 +96,6 @@ def _make(
 ) -> tuple[tuple[plan.Step, ...], tuple[str, ...]]:
     """The steps that made the wish come true, and what there is to say of them."""
     facts = survey.with_manifests(facts, context.layout, wish.declaration.path)
-    facts = survey.with_processes(facts, context.layout, wish.declaration.path)
     said: tuple[str, ...] = ()
     refused: dict[Amendment, str] = {}
     while True:
@@ -120,8 +119,12 @@ def _try(
     done = False
     try:
         with choose.wheels(context, wish, lock, refused) as choice:
+            context = replace(context, children=choice.children)
             outcomes = choice.amended.outcomes
             steps = plan.install(wish, choice.wheels, facts, outcomes)
+            if any(isinstance(step, plan.DropGenerations) for step in steps):
+                facts = survey.with_processes(facts, context.layout, wish.declaration.path)
+                steps = plan.install(wish, choice.wheels, facts, outcomes)
             said, misfits = amending.prepare(context, wish, choice, steps)
             if not misfits:
                 said = (*said, *apply.apply(context, amending.left(steps, choice)))

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Callable
 
-from rpm_venv.errors import Problem, SandboxError, WheelError
-from rpm_venv.system import sandbox
+from rpm_venv.errors import Problem, SandboxError, VenvError, WheelError
+from rpm_venv.paths import Layout
+from rpm_venv.system import files, sandbox
 from rpm_venv.system.flushing import Flusher
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import sealed
@@ -27,6 +28,27 @@ if TYPE_CHECKING:
 _MAX_WORKERS = 8
 
 
+def _most_workers() -> int:
+    return min(len(os.sched_getaffinity(0)), _MAX_WORKERS)
+
+
+@contextlib.contextmanager
+def started(layout: Layout, interpreter: Interpreter) -> Iterator[sandbox.Zygote | None]:
+    """What makes the children of a batch, started before it is known what they are to read.
+
+    Inside the block alone, and for one batch. None where it does not start: the batch tells why.
+    """
+    with contextlib.ExitStack() as stack:
+        zygote = None
+        with contextlib.suppress(OSError, VenvError):
+            files.make_staging(layout)
+            empty = files.new_directory(layout.staging, "empty", 0o755)
+            stack.callback(files.remove_tree, empty)
+            zygote = stack.enter_context(sandbox.Zygote(interpreter.path, _most_workers(), empty))
+            stack.callback(zygote.kill)  # nobody waits for what it was to do
+        yield zygote
+
+
 class Batch:
     """The wheels of one call, shared out to workers."""
 
@@ -36,11 +58,14 @@ class Batch:
         sources: Sequence[Source],
         interpreter: Interpreter,
         progress: Callable[[str], None],
+        children: sandbox.Zygote | None = None,
     ) -> None:
+        """``children`` as in ``store.build``."""
         self._staging = staging
         self._flusher = Flusher(staging)
         self._interpreter = interpreter
         self._progress = progress
+        self._started = children
         self._queue = Queue(sources, self._size)
         self._at_work: dict[Wheel, tuple[int, Work]] = {}
         self._done: list[str] = []
@@ -56,10 +81,8 @@ class Batch:
 
         ``meanwhile`` is called while others work: threads, and the processes that they listen to.
         """
-        empty = self._staging / "empty"
-        os.mkdir(empty, 0o755)
-        workers = self._queue.workers(min(len(os.sched_getaffinity(0)), _MAX_WORKERS))
-        with self._flusher, sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
+        workers = self._queue.workers(_most_workers())
+        with self._flusher, self._zygote(workers) as zygote:
             threads = [
                 threading.Thread(
                     target=self._work, args=(zygote, worker, require_sandbox), daemon=True
@@ -82,6 +105,22 @@ class Batch:
         if self._refused:
             raise _one_error(self._refused)
         return self._done
+
+    @contextlib.contextmanager
+    def _zygote(self, workers: int) -> Iterator[sandbox.Zygote]:
+        if self._started is None:
+            empty = self._staging / "empty"
+            os.mkdir(empty, 0o755)
+            with sandbox.Zygote(self._interpreter.path, workers, empty) as zygote:
+                yield zygote
+            return
+        try:
+            yield self._started
+        except BaseException:
+            self._started.kill()
+            raise
+        finally:
+            self._started.hang_up()
 
     def _is_ready(self, zygote: sandbox.Zygote, require_sandbox: bool) -> bool:
         """Wait for the zygote; whether wheels are confined well enough is seen before the first."""

@@ -25,6 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
+    from rpm_venv.system.sandbox import Zygote
+
 __all__ = [
     "Description",
     "EntryPoint",
@@ -210,10 +212,12 @@ def build(
     *,
     require_sandbox: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
+    children: Zygote | None = None,
 ) -> tuple[str, ...]:
     """Make the objects of these wheels: verified, unpacked, compiled, durable, or none visible.
 
-    ``meanwhile`` is called while others make them; not where there is nothing to make.
+    ``meanwhile`` is called while others make them; not where there is nothing to make. ``children``
+    is what makes the confined children, where it was started before (``batch.started``).
 
     Returns the layers of confinement that this system lacks, by their names in
     ``sandbox.LAYERS``; with ``require_sandbox`` the lack of one is a ``SandboxError``.
@@ -226,7 +230,7 @@ def build(
     with filling(layout) as staging:
         from rpm_venv.wheels.batch import Batch  # what unpacks is not needed by what only looks
 
-        batch = Batch(staging, missing, interpreter, progress)
+        batch = Batch(staging, missing, interpreter, progress, children)
         put(layout, staging, batch.build(require_sandbox, meanwhile))
     return batch.missing_layers
 
