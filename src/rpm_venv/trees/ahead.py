@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rpm_venv.frozen import dataclass
 from rpm_venv.trees.contents import Contents
-from rpm_venv.trees.merge import Claim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, TypeVar
+
+    from rpm_venv.trees.merge import Claim
 
     Of = TypeVar("Of")
 
@@ -35,6 +36,11 @@ class Change:
     emptied: Sequence[str]
     added: Contents
     touched: Sequence[str]
+
+
+def names(contents: Contents) -> int:
+    """How many names a tree has."""
+    return len(contents.directories) + sum(1 for _ in _paths(contents))
 
 
 def change(made: Contents, wanted: Contents) -> Change:

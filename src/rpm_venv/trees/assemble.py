@@ -23,7 +23,7 @@ from rpm_venv.system import files, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.trees import generations, linked, manifest, merge
-from rpm_venv.trees.ahead import NOTHING, Change, change
+from rpm_venv.trees.ahead import NOTHING, Change, change, names
 from rpm_venv.trees.contents import Contents, Written, contents
 from rpm_venv.trees.generation import LINKS, Generation
 from rpm_venv.trees.generations import ABOUT
@@ -35,6 +35,7 @@ from rpm_venv.wheels.store import Description, StoredFile, StoredObject
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_TO_ALL = 0o755
+_WORTH = 1000  # names that are worth a syncfs(2) of their own: some milliseconds
 _TIMES = (files.MTIME_NS, files.MTIME_NS)
 
 
@@ -81,10 +82,12 @@ class Assembling:
     def begin(self, there: Sequence[str]) -> None:
         """Make what these objects alone come to, while others are made; ``complete`` does the rest.
 
-        It decides nothing, and nothing is wrong with it: what is, ``complete`` has to say.
+        It decides nothing, and nothing is wrong with it: what is, ``complete`` has to say. But an
+        error of the disk is told once, to whoever asks first (syncfs(2)): that is an ``OSError``.
         """
         with contextlib.suppress(VenvError, OSError):
             self._become(there)
+        if self._made and names(self._made) >= _WORTH:
             files.syncfs(self._into)  # so that there is little to wait for at the end
 
     def complete(self) -> tuple[str, ...]:
