@@ -77,19 +77,22 @@ class Archive:
         found = []
         position = 0
         for _ in range(count):
-            fields = directory[position : position + CENTRAL.size]
-            if len(fields) < CENTRAL.size or not fields.startswith(b"PK\1\2"):
-                raise Refused("the central directory is malformed")
-            values = CENTRAL.unpack(fields)
-            lengths = values[9:12]
             names_start = position + CENTRAL.size
-            position = names_start + sum(lengths)
+            if names_start > len(directory):
+                raise Refused("the central directory is malformed")
+            values = CENTRAL.unpack_from(directory, position)
+            names_end = names_start + values[9]
+            extra_end = names_end + values[10]
+            position = extra_end + values[11]
+            if values[0] != b"PK\1\2":
+                raise Refused("the central directory is malformed")
             if position > len(directory):
                 raise Refused("the central directory is cut off")
-            raw_name = directory[names_start : names_start + lengths[0]]
-            extra = directory[names_start + lengths[0] : position - lengths[2]]
+            raw_name = directory[names_start:names_end]
             try:
-                found.append(members.from_directory(values, raw_name, extra))
+                found.append(
+                    members.from_directory(values, raw_name, directory[names_end:extra_end])
+                )
                 self._starts.append(found[-1].offset)
             except Refused as refused:
                 self.problems.append(refused)
@@ -126,14 +129,16 @@ class Archive:
         if length > protocol.CHUNK + protocol.MAX_PAYLOAD:
             raise Refused("the local header and the central directory disagree", member.name)
         span = os.pread(self._descriptor, length, member.offset)
-        start, end = members.local_data(member, span[:MAX_LOCAL])
-        members.check_tail(member, span[end:])
-        data = span[start:end]
+        start, end = members.local_data(member, span)
+        if end < length or member.flags:
+            members.check_tail(member, span[end:])
         if member.method == DEFLATED:
             inflater = zlib.decompressobj(-15)
-            data = _inflate(inflater, data, member.size + 1, member)
+            data = _inflate(inflater, memoryview(span)[start:end], member.size + 1, member)
             if not inflater.eof or inflater.unused_data:
                 raise Refused("the compressed data does not end where it should", member.name)
+        else:
+            data = span[start:end]
         if len(data) != member.size or zlib.crc32(data) != member.crc:
             raise Refused("the content disagrees with its size or CRC", member.name)
         return data
@@ -181,7 +186,9 @@ class Archive:
                 yield data
 
 
-def _inflate(inflater: zlib._Decompress, data: bytes, limit: int, member: Member) -> bytes:
+def _inflate(
+    inflater: zlib._Decompress, data: bytes | memoryview, limit: int, member: Member
+) -> bytes:
     try:
         return inflater.decompress(data, limit)
     except zlib.error:

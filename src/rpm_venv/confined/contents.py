@@ -43,11 +43,13 @@ class Contents:
             self.problems.append(refused)
 
     def _named_well(self) -> list[Member]:
+        members = self.archive.members
+        plain = [each.name[:-1] if each.name.endswith("/") else each.name for each in members]
+        wrong = {*names.wrong(plain)}
         good = []
-        for member in self.archive.members:
-            reason = names.problem(member.name[:-1] if member.is_directory else member.name)
-            if reason:
-                self.problems.append(Refused(reason, member.name))
+        for member, name in zip(members, plain):
+            if name in wrong:
+                self.problems.append(Refused(names.problem(name), member.name))
             elif not member.is_directory:
                 good.append(member)
         return good

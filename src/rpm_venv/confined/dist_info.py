@@ -18,6 +18,10 @@ from rpm_venv.confined.members import Refused
 #: May be listed in RECORD without a hash, or not at all: RECORD itself, and what signs it.
 UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 _SHA256 = re.compile(r"[A-Za-z0-9_-]{43}")
+_SHA256_LETTERS = 43
+_CLAIM = len("sha256=") + _SHA256_LETTERS
+#: The commonest claim, of so many letters, and the size that goes with it.
+_PLAIN = re.compile(r"sha256=[A-Za-z0-9_-]{43}[0-9]{1,19}")
 _STANDARD = str.maketrans("-_", "+/")
 _COMMANDS = {"console_scripts": "console", "gui_scripts": "gui"}
 
@@ -79,6 +83,9 @@ def _row(values: list[str]) -> tuple[str, Row]:
     if len(values) != 3:
         raise ValueError(f"a row of {len(values)} fields, not three")
     path, claim, size = values
+    if len(claim) == _CLAIM and _PLAIN.fullmatch(claim + size):
+        # Nearly all: the same as below in a fraction of the time.
+        return path, Row(_decoded(claim[-_SHA256_LETTERS:]), int(size))
     if size and not (size.isascii() and size.isdigit() and len(size) < 20):
         raise ValueError("the size is no number")
     if not claim:
@@ -95,9 +102,13 @@ def _row(values: list[str]) -> tuple[str, Row]:
     return path, Row(digest, int(size or -1))
 
 
+def _decoded(encoded: str) -> bytes:
+    return binascii.a2b_base64(encoded.translate(_STANDARD) + "=")
+
+
 def _digest(encoded: str, algorithm: str) -> bytes:
-    if _SHA256.fullmatch(encoded):  # nearly all: the same as below in a quarter of the time
-        return binascii.a2b_base64(encoded.translate(_STANDARD) + "=")
+    if _SHA256.fullmatch(encoded):
+        return _decoded(encoded)
     if protocol.DIGESTS.get(len(encoded) // 2) == algorithm:
         return bytes.fromhex(encoded)  # against the letter of PEP 427, but gmsh does it so
     return base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)

@@ -18,6 +18,7 @@ _HAS_DESCRIPTOR, _UTF8 = 1 << 3, 1 << 11
 _HARMLESS_FLAGS = 0b110 | _HAS_DESCRIPTOR | _UTF8  # 0b110: how hard the compressor tried
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _DOS_DIRECTORY = 0x10
+_TYPE = stat.S_IFMT(0xFFFF)
 
 
 class Refused(Exception):
@@ -50,8 +51,11 @@ class Member(NamedTuple):
 def from_directory(values: tuple[int, ...], raw_name: bytes, extra: bytes) -> Member:
     """The member that an entry of the central directory describes."""
     _, _, _, _, flags, method, crc, packed, size, _, _, _, disk, _, attributes, offset = values
-    where = raw_name.decode("utf-8", "backslashreplace")
-    name = _decode(raw_name, flags, where)
+    if raw_name.isascii() and b"\0" not in raw_name:
+        name = where = raw_name.decode("ascii")
+    else:
+        where = raw_name.decode("utf-8", "backslashreplace")
+        name = _decode(raw_name, flags, where)
     if flags & ~_HARMLESS_FLAGS:
         encrypted = flags & 0b1000001
         raise Refused("encrypted" if encrypted else f"unknown zip flags {flags:#x}", where)
@@ -69,8 +73,10 @@ def from_directory(values: tuple[int, ...], raw_name: bytes, extra: bytes) -> Me
     if size > protocol.MAX_FILE:
         raise Refused(f"{size} bytes; the limit of one file is {protocol.MAX_FILE}", where)
     mode = attributes >> 16
-    _check_type(name, mode, attributes, size, where)
-    executable = stat.S_ISREG(mode) and bool(mode & 0o111)
+    is_regular = mode & _TYPE == stat.S_IFREG
+    if not is_regular or name.endswith("/"):
+        _check_type(name, mode, attributes, size, where)
+    executable = is_regular and mode & 0o111 != 0
     return Member(name, raw_name, executable, flags, method, crc, packed, size, offset)
 
 
@@ -134,15 +140,18 @@ def local_data(member: Member, head: bytes) -> tuple[int, int]:
     _, _, flags, method, crc, packed, size, name_length, extra_length = LOCAL.unpack_from(head)
     names_end = LOCAL.size + name_length
     start = names_end + extra_length
+    claims = (flags, method, crc, packed, size)
+    if not extra_length and claims == member[3:8] and head[LOCAL.size : names_end] == member[1]:
+        return start, start + packed  # nearly all
     differ = head[LOCAL.size : names_end] != member.raw_name or len(head) < start
     differ = differ or method != member.method or flags & _HARMLESS_FLAGS != member.flags
     blocks: dict[int, bytes] = {}
     if extra_length:
         blocks = _extra_blocks(head[names_end:start], member.name)
         size, packed = _zip64(blocks, (size, packed), member.name)
-    claims = (crc, packed, size)
-    if claims != (member.crc, member.packed, member.size) and not (
-        flags & _HAS_DESCRIPTOR and (claims == (0, 0, 0) or (crc, packed, size) == (0, FULL, FULL))
+    sizes = (crc, packed, size)
+    if sizes != (member.crc, member.packed, member.size) and not (
+        flags & _HAS_DESCRIPTOR and sizes in ((0, 0, 0), (0, FULL, FULL))
     ):
         differ = True
     if differ or flags & ~_HARMLESS_FLAGS or _UNICODE_PATH in blocks:

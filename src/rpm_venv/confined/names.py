@@ -40,6 +40,8 @@ def is_ordinary(path: str, name: str) -> bool:
 
 def wrong(paths: "list[str]") -> "list[str]":
     """Those of many names that are not safe relative paths."""
+    if not paths:
+        return []
     text = f"/{'/'.join(paths)}/"
     are_ordinary = text.isascii() and text.isprintable()
     if (

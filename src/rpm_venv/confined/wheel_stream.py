@@ -10,6 +10,7 @@ import json
 import marshal
 import mmap
 import os
+import struct
 from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER, source_hash
 
@@ -21,6 +22,8 @@ from rpm_venv.confined.reach import Reach
 
 _UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: valid for ever, never compared to the source
 _FLUSH = 1 << 18
+#: The beginnings of a frame and of a file, at once.
+_FILE = struct.Struct(protocol.FRAME.format + protocol.HEADER.format[1:]).pack
 
 
 class Output:
@@ -42,11 +45,14 @@ class Output:
     def file(self, place: Place, flags: int, size: int, digest: bytes, data: bytes) -> None:
         """The frames of one file whose content, or its beginning, is ``data``."""
         name = place.path.encode()
-        header = protocol.HEADER.pack(place.scheme, flags, size, len(name), len(digest))
-        if len(data) <= protocol.CHUNK:
-            self.frame(protocol.FILE, header, name, digest, data)
-        else:
-            self.frame(protocol.FILE, header, name, digest, data[: protocol.CHUNK])
+        first = data if len(data) <= protocol.CHUNK else data[: protocol.CHUNK]
+        length = protocol.HEADER.size + len(name) + len(digest) + len(first)
+        said = (place.scheme, flags, size, len(name), len(digest))
+        self._parts += (_FILE(protocol.FILE, length, *said), name, digest, first)
+        self._length += length
+        if self._length >= _FLUSH:
+            self.flush()
+        if first is not data:
             self.more(data[protocol.CHUNK :])
 
     def more(self, data: bytes) -> None:
