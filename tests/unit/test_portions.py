@@ -110,3 +110,16 @@ def test_what_is_not_looked_at_leaves_nothing() -> None:
     reach = Reach(PATHS)
     reach.begin("ns/cloud/part/deep/mod.py", b"# too large to be compiled")
     assert reach.bearing() == ["plain"]
+
+
+def test_a_short_source_is_followed_whatever_its_names_lead_to() -> None:
+    """As names that are in each function are, until all of it was read again and again."""
+    functions = [
+        f"def step{n}(path, name):\n    other = step{n + 1}(path, name)\n    return other\n"
+        + "    # of no interest\n" * 20
+        for n in range(30)
+    ]
+    source = "".join(["base = os.path.realpath(given)\nx = step0(base, 1).parent\n", *functions])
+    reach = Reach(PATHS)
+    reach.source("ns/cloud/part/deep/mod.py", source.encode())
+    assert reach.bearing() == ["ns", *PORTIONS, "plain"]
