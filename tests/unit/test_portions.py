@@ -112,6 +112,9 @@ def test_what_is_not_looked_at_leaves_nothing() -> None:
     assert reach.bearing() == ["plain"]
 
 
+BEGIN = "HERE = __file__\nbase = os.path.realpath(given)\nx = step0(base, 1).parent\n"
+
+
 def test_a_short_source_is_followed_whatever_its_names_lead_to() -> None:
     """As names that are in each function are, until all of it was read again and again."""
     functions = [
@@ -119,7 +122,7 @@ def test_a_short_source_is_followed_whatever_its_names_lead_to() -> None:
         + "    # of no interest\n" * 20
         for n in range(30)
     ]
-    source = "".join(["base = os.path.realpath(given)\nx = step0(base, 1).parent\n", *functions])
+    source = "".join([BEGIN, *functions])
     reach = Reach(PATHS)
     reach.source("ns/cloud/part/deep/mod.py", source.encode())
     assert reach.bearing() == ["ns", *PORTIONS, "plain"]
