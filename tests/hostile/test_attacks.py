@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv.confined import protocol, zygote
+from rpm_venv.confined import protocol
 from rpm_venv.errors import LockError, SandboxError, VenvError, WheelError
 from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
@@ -81,7 +81,7 @@ def test_a_child_cannot_keep_root_waiting(
     script = tmp_path / "zygote.py"
     source = str(Path(sandbox.__file__).parents[2])
     script.write_text(TAKEN_OVER.format(source=source, action=action))
-    monkeypatch.setattr(zygote, "__file__", str(script))
+    monkeypatch.setattr(sandbox, "ZYGOTE", str(script))
     for name, seconds in (("_SILENCE", 1), ("_PATIENCE", 2), ("_PARTING", 1)):
         monkeypatch.setattr(sandbox, name, seconds)
     since = time.monotonic()
@@ -123,7 +123,7 @@ def test_a_child_reaches_nothing(
     # Modules are there before there are no files any more, as those of the reader are.
     loaded = "import mmap, os, signal, socket\n" + TAKEN_OVER
     script.write_text(loaded.format(source=source, action=reach))
-    monkeypatch.setattr(zygote, "__file__", str(script))
+    monkeypatch.setattr(sandbox, "ZYGOTE", str(script))
     with pytest.raises(VenvError, match=REACHES[reach]):
         build(tmp_path / "root", Wheel().write(tmp_path))
     assert leftovers(Layout(tmp_path / "root")) == []

@@ -291,8 +291,8 @@ from pathlib import Path
 # Who runs the tests in the background ignores Ctrl-C for all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.hostile.building import build
-from rpm_venv.confined import zygote
-zygote.__file__ = sys.argv[3]
+from rpm_venv.system import sandbox
+sandbox.ZYGOTE = sys.argv[3]
 build(Path(sys.argv[2]), Path(sys.argv[1]))
 """
 

@@ -23,7 +23,7 @@ from rpm_venv.trees.ahead import change
 from rpm_venv.trees.assemble import Assembling
 from rpm_venv.trees.contents import Contents, Written
 from rpm_venv.trees.generation import LINKS, Distribution, Generation
-from rpm_venv.wheels import store
+from rpm_venv.wheels import batch, store
 from tests.host.wheels import Wheel, make_wheel
 from tests.unit.assembling import PYTHON
 
@@ -245,6 +245,25 @@ def test_a_refused_wheel_is_told_after_the_work_beside_it(tmp_path: Path) -> Non
             Layout(tmp_path / "root"), [lying], python, print, meanwhile=lambda: done.append(1)
         )
     assert done
+
+
+def test_children_may_start_before_it_is_known_what_they_read(tmp_path: Path) -> None:
+    wheel = make_wheel("wheel")
+    source = store.Source(wheel.save(tmp_path), wheel.filename, wheel.sha256)
+    layout = Layout(tmp_path / "root")
+    python = interpreter.inspect(Layout(), PYTHON)
+    with batch.started(layout, python) as children:
+        store.build(layout, [source], python, lambda _: None, children=children)
+    assert store.ids(layout) == (store.object_id(wheel.sha256, python),)
+    with batch.started(layout, python):
+        pass  # nothing was to be made
+    with pytest.raises(KeyboardInterrupt), batch.started(layout, python):
+        raise KeyboardInterrupt
+    with batch.started(layout, replace(python, path="/nowhere/python3")) as children:
+        assert children is None
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert not list(layout.staging.iterdir())
 
 
 def test_a_change_touches_only_what_is_beside_it() -> None:

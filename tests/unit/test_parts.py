@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv.confined import protocol, zygote
+from rpm_venv.confined import protocol
 from rpm_venv.errors import SandboxError, VenvError, WheelError
 from rpm_venv.paths import Layout
 from rpm_venv.system import sandbox
@@ -43,7 +43,7 @@ class Parts:
         self.made: list[tuple[int, int]] = []
         self._script = place / "zygote.py"
         self.children()
-        monkeypatch.setattr(zygote, "__file__", str(self._script))
+        monkeypatch.setattr(sandbox, "ZYGOTE", str(self._script))
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(WORKERS)))
         monkeypatch.setattr(queue, "_PACKED_PART", 1)
         child = sandbox.Zygote.child

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv.confined import zygote
 from rpm_venv.errors import VenvError, WheelError
 from rpm_venv.paths import Layout
 from rpm_venv.system import files, sandbox
@@ -239,7 +238,7 @@ def test_a_child_that_misbehaves_is_refused_with_the_file_it_was_compiling(
         "zygote._LIMITS = tuple(limits.items())\n"
         "zygote.main(int(sys.argv[1]), [int(each) for each in sys.argv[2:]])\n"
     )
-    monkeypatch.setattr(zygote, "__file__", str(script))
+    monkeypatch.setattr(sandbox, "ZYGOTE", str(script))
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(VenvError, match=MISBEHAVIOUR[action]) as caught:
         build(tmp_path / "root", RICH.write(tmp_path))

@@ -22,6 +22,8 @@ EXECUTABLE, BYTE_CODE = 1, 2
 #: What a child is to do: its number, and how many there are. The first one, 0, says everything but
 #: the byte code of the others, and is told how many there may be; the others say only theirs.
 PART = struct.Struct("<BB")
+#: A child's wait status.
+STATUS = struct.Struct("<i")
 ALONE = (0, 1)
 #: Bytes of sources that are worth a child of their own: half a second to a second of compiling.
 PART_BYTES = 8 << 20

@@ -13,7 +13,6 @@ import os
 import resource
 import signal
 import socket
-import struct
 import sys
 import warnings
 
@@ -24,7 +23,6 @@ if __name__ == "__main__":
 
 from rpm_venv.confined import lockdown, protocol, system_calls, wheel_stream
 
-STATUS = struct.Struct("<i")
 _MEGABYTE = 1 << 20
 _LIMITS = (
     # A source that takes more to compile has no byte code. Real ones take 25 times their size.
@@ -78,7 +76,7 @@ def serve(connection: socket.socket) -> None:
             os._exit(unpack(protocol.PART.unpack(message), *descriptors))
         for descriptor in descriptors:
             os.close(descriptor)
-        connection.send(STATUS.pack(os.waitpid(child, 0)[1]))
+        connection.send(protocol.STATUS.pack(os.waitpid(child, 0)[1]))
 
 
 def unpack(part: tuple[int, int], wheel: int, pipe: int, page: int) -> int:

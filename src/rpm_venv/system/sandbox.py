@@ -18,11 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable
 
-from rpm_venv.confined import lockdown, protocol, zygote
+from rpm_venv.confined import lockdown, protocol
 from rpm_venv.errors import SandboxError
 from rpm_venv.frozen import dataclass
 from rpm_venv.wheels.stream import printable
 
+#: The script that a zygote runs. What it imports is much, and nothing of it is for root.
+ZYGOTE = f"{os.path.dirname(lockdown.__file__)}/zygote.py"
 _READ = 1 << 20
 GONE = "the process that makes confined children is gone"
 # Seconds. A child may use 600 of CPU; one that was taken over may sleep between two bytes, or for
@@ -78,7 +80,7 @@ class Zygote:
                 theirs.append(there)
             descriptors = [root, *(there.fileno() for there in theirs)]
             self._process = subprocess.Popen(
-                [python, "-S", "-s", "-B", zygote.__file__, *map(str, descriptors)],
+                [python, "-S", "-s", "-B", ZYGOTE, *map(str, descriptors)],
                 env={"PYTHONHASHSEED": "0"},
                 cwd="/",
                 stdin=subprocess.PIPE,  # closed at once; a chroot may have no /dev/null
@@ -234,10 +236,10 @@ class Child:
             self.overdue = True
             self._kill()
             return self._status
-        message = self._connection.recv(zygote.STATUS.size)
-        if len(message) != zygote.STATUS.size:
+        message = self._connection.recv(protocol.STATUS.size)
+        if len(message) != protocol.STATUS.size:
             raise SandboxError(GONE)
-        (self._status,) = zygote.STATUS.unpack(message)
+        (self._status,) = protocol.STATUS.unpack(message)
         return self._status
 
     def compiling(self) -> str:
