@@ -31,7 +31,7 @@ _CALL = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed>)(.*)$")
 _CLASSES = {
     "looks": "newfstatat fstat stat lstat statx readlink readlinkat access faccessat faccessat2 "
     "getdents64",
-    "reads": "read pread64",
+    "reads": "read pread64 readv",
     "changes": "rename renameat renameat2 unlink unlinkat rmdir chmod fchmod fchmodat fchmodat2 "
     "utimensat ftruncate flock",
     "durable": "fsync fdatasync syncfs",

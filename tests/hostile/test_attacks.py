@@ -25,6 +25,7 @@ from rpm_venv.wheels.wheel import WheelName, check_claims
 from tests.hostile.building import build, cpu_limited, leftovers
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
+from tests.unit.said import reading
 
 CLAIMS = {
     "dist_info": "demo-1.0.dist-info",
@@ -171,16 +172,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def unpack_endless(place: Path, kind: str) -> None:
     """What root does with a stream without an end; raises what it raises, but for ``Broken``."""
     pieces = ENDLESS[kind]()
-    first = [frame(protocol.META, json.dumps(CLAIMS).encode())]
 
-    def read() -> bytes:
-        batch = b"".join(first) or b"".join(piece for piece, _ in zip(pieces, range(64)))
-        first.clear()
-        return batch
+    def batches() -> Iterator[bytes]:
+        yield frame(protocol.META, json.dumps(CLAIMS).encode())
+        while batch := b"".join(piece for piece, _ in zip(pieces, range(64))):
+            yield batch
 
     unpacking = Unpacking(place / "object", "id", NAME, "cpython-399", packed=1000)
     try:
-        unpacking.take(Stream(read).events())
+        unpacking.take(Stream(reading(batches())).events())
         unpacking.finish()
     except Broken:
         return
@@ -202,11 +202,13 @@ def test_a_stream_without_an_end_fills_neither_memory_nor_time(
 
 
 def test_byte_code_that_is_not_made_here_is_not_taken(tmp_path: Path, tally: Tally) -> None:
-    stream = iter([frame(protocol.META, json.dumps(CLAIMS).encode()),
-                   file("other/__pycache__/x.cpython-311.pyc"), b""])  # fmt: skip
+    stream = [
+        frame(protocol.META, json.dumps(CLAIMS).encode()),
+        file("other/__pycache__/x.cpython-311.pyc"),
+    ]
     unpacking = Unpacking(tmp_path / "object", "id", NAME, "cpython-311")
     with pytest.raises(Broken, match="claims to be the wheel's"):
-        unpacking.take(Stream(lambda: next(stream)).events())
+        unpacking.take(Stream(reading(stream)).events())
         unpacking.finish()
     tally("a child that was taken over", "refused")
 

@@ -7,7 +7,6 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from rpm_venv.wheels.objects import StoredObject
 from rpm_venv.wheels.stream import Broken, File, Meta, Stream
 from rpm_venv.wheels.unpack import Unpacking
 from rpm_venv.wheels.wheel import WheelName
+from tests.unit.said import reading
 
 CLAIMS = {
     "dist_info": "demo-1.0.dist-info",
@@ -59,8 +59,7 @@ END = frame(protocol.END)
 
 
 def reader(data: bytes, step: int = 1 << 20) -> Stream:
-    pieces: Iterator[bytes] = (data[at : at + step] for at in range(0, len(data), step))
-    return Stream(lambda: next(pieces, b""))
+    return Stream(reading(data[at : at + step] for at in range(0, len(data), step)))
 
 
 def unpack(tmp_path: Path, *frames: bytes, step: int = 1 << 20) -> StoredObject:
@@ -242,6 +241,22 @@ def test_problems_without_end_are_not_listened_to(tmp_path: Path) -> None:
     with pytest.raises(Broken, match="more problems than agreed"):
         (tmp_path / "again").mkdir()
         unpack(tmp_path / "again", *[problem] * (protocol.MAX_PROBLEMS + 1), END)
+
+
+@pytest.mark.parametrize("step", [1 << 12, (1 << 17) + 1, 1 << 21])
+def test_what_is_read_goes_over_what_was_used(step: int) -> None:
+    # Frames that fit the room for them just so, hardly, and not at all; and what is read in pieces.
+    sizes = (0, 9, 200_000, 1, 1 << 18, 0, 524_200, 524_288, 40, 1_048_000, 70_000, 300_000, 3)
+    told = {f"demo/{n}": bytes([n]) * size for n, size in enumerate(sizes)}
+    said = b"".join(file(name, data) for name, data in told.items())
+    more = b"".join(frame(protocol.MORE, b"m" * size) for size in (400_000, 5, 600_000))
+    last = file("demo/last", b"x" * 1000, size=1_001_005)
+    heard = {
+        event.path: b"".join(map(bytes, event.chunks))
+        for event in reader(meta() + said + last + more + END, step).events()
+        if isinstance(event, File)
+    }
+    assert heard == {**told, "demo/last": b"x" * 1000 + b"m" * 1_000_005}
 
 
 @given(st.binary(max_size=400))

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 #: What a child uses that reads one wheel: memory, its pipe, its end.
 UNPACK = (
-    "read", "pread64", "write", "close", "fstat", "newfstatat", "lseek", "mmap", "mprotect",
-    "munmap", "mremap", "madvise", "brk", "futex", "rt_sigaction", "rt_sigprocmask",
+    "read", "pread64", "write", "writev", "close", "fstat", "newfstatat", "lseek", "mmap",
+    "mprotect", "munmap", "mremap", "madvise", "brk", "futex", "rt_sigaction", "rt_sigprocmask",
     "rt_sigreturn", "sigaltstack",
     "sched_yield", "getpid", "gettid", "clock_gettime", "getrandom", "restart_syscall", "exit",
     "exit_group",
@@ -41,6 +41,7 @@ _NUMBERS = {
     "rt_sigprocmask": (14, 135),
     "rt_sigreturn": (15, 139),
     "pread64": (17, 67),
+    "writev": (20, 66),
     "sched_yield": (24, 124),
     "mremap": (25, 216),
     "madvise": (28, 233),

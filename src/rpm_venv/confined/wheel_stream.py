@@ -22,6 +22,7 @@ from rpm_venv.confined.reach import Reach
 
 _UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552: valid for ever, never compared to the source
 _FLUSH = 1 << 18
+_MOST_PARTS = 1000  # of one writev(2), which takes 1024
 #: The beginnings of a frame and of a file, at once.
 _FILE = struct.Struct(protocol.FRAME.format + protocol.HEADER.format[1:]).pack
 
@@ -36,10 +37,12 @@ class Output:
 
     def frame(self, kind: bytes, *payload: bytes) -> None:
         length = sum(map(len, payload))
-        self._parts.append(protocol.FRAME.pack(kind, length))
-        self._parts.extend(payload)
+        self._say(length, protocol.FRAME.pack(kind, length), *payload)
+
+    def _say(self, length: int, *parts: bytes) -> None:
+        self._parts += parts
         self._length += length
-        if self._length >= _FLUSH:
+        if self._length >= _FLUSH or len(self._parts) >= _MOST_PARTS:
             self.flush()
 
     def file(self, place: Place, flags: int, size: int, digest: bytes, data: bytes) -> None:
@@ -48,10 +51,7 @@ class Output:
         first = data if len(data) <= protocol.CHUNK else data[: protocol.CHUNK]
         length = protocol.HEADER.size + len(name) + len(digest) + len(first)
         said = (place.scheme, flags, size, len(name), len(digest))
-        self._parts += (_FILE(protocol.FILE, length, *said), name, digest, first)
-        self._length += length
-        if self._length >= _FLUSH:
-            self.flush()
+        self._say(length, _FILE(protocol.FILE, length, *said) + name + digest, first)
         if first is not data:
             self.more(data[protocol.CHUNK :])
 
@@ -65,11 +65,15 @@ class Output:
         )
 
     def flush(self) -> None:
-        data = memoryview(b"".join(self._parts))
-        self._parts.clear()
+        parts = self._parts
+        left = sum(map(len, parts))
+        if left:  # writev(2): to put them together first takes longer than to hand them over
+            left -= os.writev(self._descriptor, parts)
+        rest = memoryview(b"".join(parts) if left else b"")
+        while left:
+            left -= os.write(self._descriptor, rest[-left:])
+        parts.clear()
         self._length = 0
-        while data:
-            data = data[os.write(self._descriptor, data) :]
 
 
 class Page:

@@ -218,13 +218,16 @@ class Child:
         self._waited = 0.0
         self.overdue = False
 
-    def read(self) -> bytes:
-        """Some bytes of the stream, none at its end; ``SandboxError`` after too long a silence."""
+    def read(self, room: memoryview) -> int:
+        """Read some bytes of the stream into ``room``, none at its end; how many they are.
+
+        ``SandboxError`` after too long a silence.
+        """
         since = time.monotonic()
         if not _readable(self._pipe, min(_SILENCE, _PATIENCE - self._waited)):
             raise SandboxError("the confined child has been silent for too long")
         self._waited += time.monotonic() - since
-        return os.read(self._pipe, _READ)
+        return os.readv(self._pipe, [room])
 
     def finish(self) -> int:
         """Hang up, and wait for the child's end; its wait status."""

@@ -14,6 +14,8 @@ from rpm_venv.frozen import dataclass
 _MAX_EVENTS = 2 * protocol.MAX_FILES + protocol.MAX_PROBLEMS + 1
 _FRAME, _FRAME_SIZE = protocol.FRAME.unpack_from, protocol.FRAME.size
 _HEADER, _HEADER_SIZE = protocol.HEADER.unpack_from, protocol.HEADER.size
+_ROOM = 1 << 19  # bytes for what is read; a larger frame gets more
+_LEAST = 1 << 17  # bytes that are worth reading for
 _MIN_FRAME = 1 << 10  # bytes of a file in one frame, on average: each costs root some work
 
 
@@ -49,8 +51,9 @@ class Bears:
 class File(NamedTuple):
     """One file. ``digest`` is RECORD's claim, empty for byte code and files that have none.
 
-    ``chunks`` must be consumed before the next event is asked for; it ends early, without
-    ``size`` bytes, only where a problem follows. It is a tuple where they are all here.
+    ``chunks`` must be consumed before the next event is asked for, each before the next one: other
+    bytes are in its place then. It ends early, without ``size`` bytes, only where a problem
+    follows. It is a tuple where they are all here.
     """
 
     scheme: str
@@ -66,14 +69,18 @@ Event = Union[Meta, Parts, File, Bears, Problem]
 
 
 class Stream:
-    """The events of one stream, read through ``read()``: some bytes, none at its end."""
+    """The events of one stream. ``read(room)`` puts some of its bytes there, 0 at its end.
 
-    def __init__(self, read: Callable[[], bytes]) -> None:
+    What is read goes to one place, over what was there before: to get memory for each read takes
+    longer than to read.
+    """
+
+    def __init__(self, read: Callable[[memoryview], int]) -> None:
         self._read = read
-        self._buffer = b""
-        self._view = memoryview(self._buffer)
+        self._view = memoryview(bytearray(_ROOM))
+        self._filled = 0
         self._next = b""
-        self._start = self._end = 0  # of the next frame's payload in the buffer
+        self._start = self._end = 0  # of the next frame's payload
         self._said = self._problems = 0
 
     def events(self) -> Iterator[Event]:
@@ -112,43 +119,43 @@ class Stream:
 
     def _advance(self) -> None:
         start = self._end + _FRAME_SIZE
-        if len(self._buffer) < start:
+        if self._filled < start:
             self._fill(_FRAME_SIZE)
-            start = _FRAME_SIZE
-        self._next, length = _FRAME(self._buffer, start - _FRAME_SIZE)
+            start = self._end + _FRAME_SIZE
+        self._next, length = _FRAME(self._view, start - _FRAME_SIZE)
         if length > protocol.MAX_PAYLOAD:
             raise Broken("a frame larger than agreed")
+        if self._filled < start + length:
+            self._fill(_FRAME_SIZE + length)
+            start = self._end + _FRAME_SIZE
         self._start, self._end = start, start + length
-        if len(self._buffer) < self._end:
-            self._end = start
-            self._fill(length)
-            self._start, self._end = 0, length
 
     def _fill(self, length: int) -> None:
-        """Have so many bytes of what comes next in the buffer, at its beginning."""
-        parts: list[bytes | memoryview] = [self._view[self._end :]]
-        have = len(parts[0])
-        while have < length:
-            data = self._read()
-            if not data:
+        """Have so many bytes from the end of the last frame on, which may be elsewhere then."""
+        have = self._filled - self._end
+        if not have or self._end + max(length, have + _LEAST) > len(self._view):
+            rest = self._view[self._end : self._filled]
+            if length > len(self._view):
+                self._view = memoryview(bytearray(length))
+            self._view[:have] = rest
+            self._end, self._filled = 0, have
+        while self._filled < self._end + length:
+            read = self._read(self._view[self._filled :])
+            if not read:
                 raise Ended("it ended too soon")
-            parts.append(data)
-            have += len(data)
-        self._buffer = b"".join(parts)
-        self._view = memoryview(self._buffer)
+            self._filled += read
 
     def _file(self) -> File:
-        # From the buffer itself, not from a view of the payload: there are many small files.
         name_start = self._start + _HEADER_SIZE
         if self._end < name_start:
             raise Broken("a file without a header")
-        scheme, flags, size, name_length, digest_length = _HEADER(self._buffer, self._start)
+        scheme, flags, size, name_length, digest_length = _HEADER(self._view, self._start)
         name_end = name_start + name_length
         data_start = name_end + digest_length
         if self._end < data_start or scheme >= len(protocol.SCHEMES):
             raise Broken("a malformed header")
         try:
-            path = self._buffer[name_start:name_end].decode()
+            path = str(self._view[name_start:name_end], "utf-8")
         except UnicodeDecodeError:
             raise Broken("a name that is not UTF-8") from None
         here = self._end - data_start
@@ -161,7 +168,7 @@ class Stream:
             size,
             flags & protocol.EXECUTABLE != 0,
             flags & protocol.BYTE_CODE != 0,
-            self._buffer[name_end:data_start],
+            bytes(self._view[name_end:data_start]),
             (first,) if here == size else self._chunks(size, first),
         )
 
