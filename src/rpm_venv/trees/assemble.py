@@ -76,6 +76,7 @@ class Assembling:
         self._has_trees = links and generation.layout == LINKS and is_near
         self._described: dict[str, Description] = {}
         self._read: dict[str, StoredObject] = {}
+        self._known: linked.Known = {}
         #: What is in the directory; None where that is not known.
         self._made: Contents | None = NOTHING
 
@@ -134,7 +135,8 @@ class Assembling:
         for name in object_ids:
             if name not in self._described:
                 self._described[name] = store.description(self._layout, name)
-        return linked.apart([self._described[name] for name in object_ids], self._interpreter)
+        descriptions = [self._described[name] for name in object_ids]
+        return linked.apart(descriptions, self._interpreter, self._known)
 
 
 def assemble(  # noqa: PLR0917  the stages' one order: where, what, out of what, into

@@ -19,6 +19,9 @@ from rpm_venv.wheels.store import Description, StoredObject
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    Known = dict[tuple[str, frozenset[str]], "Look"]
 
 #: What the environment has in site-packages itself is no wheel's: merge refuses it.
 _RESERVED = frozenset((startup.FIRST, startup.LAST))
@@ -32,14 +35,32 @@ class Parts:
     trees: Mapping[str, Tree] = MappingProxyType({})
 
 
-def apart(descriptions: Sequence[Description], interpreter: Interpreter) -> Parts:
+@dataclass(frozen=True)
+class Look:
+    """What ``apart`` asks of an object without some of its directories.
+
+    ``files`` are those in site-packages, ``own`` all places that it has there, ``added`` those that
+    it has from another scheme: they are as if another wheel had them.
+    """
+
+    stored: StoredObject
+    files: AbstractSet[str]
+    own: AbstractSet[str]
+    added: AbstractSet[str]
+
+
+def apart(
+    descriptions: Sequence[Description], interpreter: Interpreter, known: Known | None = None
+) -> Parts:
     """Take apart what can be links and what is to be merged; ``VenvError`` as ``stored``.
 
     A top directory that one object has for itself is a link, where it bears that. Where others have
     something in it, it is opened: then the object's portions of it may be links, or the highest
-    directories that only this object has above them.
+    directories that only this object has above them. ``known`` is for calls about the same objects
+    and others: what one has looked at, the next one need not.
     """
-    every = [_Opened(each, interpreter) for each in descriptions]
+    known = {} if known is None else known
+    every = [_Opened(each, interpreter, known) for each in descriptions]
     alone = _Alone(every)
     while True in {each.open(alone) for each in every}:
         alone = _Alone(every)
@@ -56,24 +77,21 @@ def apart(descriptions: Sequence[Description], interpreter: Interpreter) -> Part
 class _Opened:
     """An object, of which some directories of ``site`` are ``closed``: the others were read."""
 
-    def __init__(self, description: Description, interpreter: Interpreter) -> None:
+    def __init__(self, description: Description, interpreter: Interpreter, known: Known) -> None:
         self.description = description
-        self.stored = description.loose
-        self.closed = {*self.stored.bears}
+        self.closed = {*description.head.bears}
         self._interpreter = interpreter
+        self._known = known
         self._look()
 
     def _look(self) -> None:
-        """Learn of ``files``, those in site-packages, of ``own`` places, and of ``added`` ones."""
-        start = f"{merge.site_packages(self._interpreter)}/"
-        inside: dict[bool, list[str]] = {True: [], False: []}
-        for path, item in merge.claims(self.stored, self._interpreter):
-            if path.startswith(start):
-                inside[getattr(item, "scheme", "") == "site"].append(path[len(start) :])
-        self.files = {*inside[True], *inside[False]}
-        self.own = {*inside[True], *parents(inside[True]), *with_parents(self.closed)}
-        # What comes from another scheme is as if another wheel had it.
-        self.added = {*inside[False], *parents(inside[False])}
+        key = (self.description.digest, frozenset(self.closed))
+        if key not in self._known:
+            self._known[key] = _looked_at(self.description, self.closed, self._interpreter)
+        look = self._known[key]
+        self.stored, self.files, self.own, self.added = (
+            look.stored, look.files, look.own, look.added,
+        )  # fmt: skip
 
     def open(self, alone: _Alone) -> bool:
         """Open what others have something in; whether there was anything."""
@@ -81,7 +99,6 @@ class _Opened:
         if shared:
             inside = {each for each in self.stored.portions if each.partition("/")[0] in shared}
             self.closed = (self.closed - shared) | inside
-            self.stored = self.description.stored(without=sorted(self.closed))
             self._look()
         return bool(shared)
 
@@ -98,6 +115,24 @@ class _Opened:
             self.stored = replace(self.stored, files=tuple(kept))
             self.closed = highest
         return self.stored
+
+
+def _looked_at(
+    description: Description, closed: AbstractSet[str], interpreter: Interpreter
+) -> Look:
+    is_loose = closed == {*description.head.bears}
+    stored = description.loose if is_loose else description.stored(without=sorted(closed))
+    start = f"{merge.site_packages(interpreter)}/"
+    inside: dict[bool, list[str]] = {True: [], False: []}
+    for path, item in merge.claims(stored, interpreter):
+        if path.startswith(start):
+            inside[getattr(item, "scheme", "") == "site"].append(path[len(start) :])
+    return Look(
+        stored,
+        {*inside[True], *inside[False]},
+        {*inside[True], *parents(inside[True]), *with_parents(closed)},
+        {*inside[False], *parents(inside[False])},
+    )
 
 
 class _Alone:
