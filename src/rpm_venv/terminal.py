@@ -12,12 +12,13 @@ import os
 import select
 import signal
 from types import FrameType, TracebackType
-from typing import Any
 
 from rpm_venv.report import on_one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rpm_venv.report import Told
 
 _FIRST = 1.0  # seconds until the first text is shown

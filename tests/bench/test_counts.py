@@ -39,8 +39,8 @@ FORBIDDEN = {
     ),
     *("rpm_venv.choose", "rpm_venv.locks.lock", "rpm_venv.trees.assemble", "rpm_venv.wheels.batch"),
 }
-#: What a second environment of wheels whose versions and tags are plain must not.
-SECOND = {
+#: What a second environment of wheels whose versions and tags are plain must not; nor who looks.
+LITTLE = {
     *("argparse", "dataclasses", "inspect", "packaging", "shlex", "socket", "subprocess"),
     *("tempfile", "threading", "typing", "zipfile", "rpm", "rpm_venv.system.sandbox"),
     *("rpm_venv.wheels.batch", "rpm_venv.wheels.unpack"),
@@ -91,12 +91,17 @@ def test_more_than_was_recorded_is_found() -> None:
 
 @pytest.mark.usefixtures("found")
 @pytest.mark.parametrize(
-    ("path", "forbidden"), [(systems.PATH, FORBIDDEN), (systems.THIRD, SECOND)]
+    ("words", "forbidden"),
+    [
+        (systems.install(2), FORBIDDEN),  # the last that was installed
+        (systems.install(2, systems.THIRD), LITTLE),
+        (("list",), LITTLE),
+        (("show", systems.PATH), LITTLE),
+    ],
 )
 def test_no_more_is_imported_than_a_call_needs(
-    scratch: Path, path: str, forbidden: set[str]
+    scratch: Path, words: tuple[str, ...], forbidden: set[str]
 ) -> None:
-    words = systems.install(2, path)  # the last that was installed, at another path too
     argv = Command(scratch / "src").python(MODULES, "--root", str(scratch / "root"), *words)
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     code, modules = json.loads(said.splitlines()[-1])

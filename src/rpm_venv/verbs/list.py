@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rpm_venv import state, survey
 from rpm_venv.environment import SOUND
@@ -17,6 +16,7 @@ from rpm_venv.trees import disk, generations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
 _COLUMNS = ("path", "package", "level", "python", "wheels", "generation", "condition")
 _SIZES = ("own", "shared")

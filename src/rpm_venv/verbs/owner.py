@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import Any
 
 from rpm_venv import state
 from rpm_venv.errors import UsageError, VenvError
@@ -18,6 +17,7 @@ from rpm_venv.trees.ownership import Place
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

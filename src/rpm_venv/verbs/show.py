@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rpm_venv import state, survey
 from rpm_venv.environment import Environment
 from rpm_venv.errors import VenvError
@@ -17,6 +15,7 @@ from rpm_venv.verbs import options
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
