@@ -48,7 +48,7 @@ def wrong(paths: "list[str]") -> "list[str]":
         are_ordinary
         and not any(part in text for part in ("\\", "//", "/./", "/../"))
         and max(map(len, paths)) <= _MAX_COMPONENT
-        and max(path.count("/") for path in paths) < _MAX_DEPTH
+        and not any(len(path) > _MAX_DEPTH and path.count("/") >= _MAX_DEPTH for path in paths)
     ):
         return []
     return [path for path in paths if problem(path)]
