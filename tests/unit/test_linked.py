@@ -6,7 +6,10 @@ import hashlib
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from rpm_venv.confined.portions import portions
 from rpm_venv.errors import VenvError
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import linked, merge, startup
@@ -164,3 +167,30 @@ def test_many_wheels_of_one_namespace_have_a_link_each() -> None:
     spaces = [f"ns/w{number}" for number in range(60)]
     many = [described(each[3:], ["ns/__init__.py", f"{each}/a.py"], [each]) for each in spaces]
     assert links(*many) == {each: each[3:] for each in spaces}
+
+
+FILES = st.builds(
+    lambda place, name: "/".join([*place, name]),
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=4),
+    st.sampled_from(["__init__.py", "x.py"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sets(FILES, min_size=1), st.booleans()), min_size=1, max_size=4))
+def test_what_is_a_link_is_nobody_elses(wheels: list[tuple[set[str], bool]]) -> None:
+    """By looking at all files of all wheels for each directory that may be one."""
+    descriptions, expected = [], {}
+    for number, (files, bears) in enumerate(wheels):
+        tops = sorted({file[0] for file in files} if bears else ())
+        inside = [each for some in portions(files, tops).values() for each in some]
+        name = f"w{number}"
+        descriptions.append(described(name, sorted(files), inside, " ".join(tops)))
+        others = {
+            file for other, (each, _) in enumerate(wheels) if other != number for file in each
+        }
+        may = {*tops, *(place[:end] for place in inside for end in range(1, len(place) + 1, 2))}
+        alone = {place for place in may if not any(file.startswith(f"{place}/") for file in others)}
+        highest = {place for place in alone if place[:-2] not in alone}
+        expected.update(dict.fromkeys(highest, name))
+    assert links(*descriptions) == expected
