@@ -6,6 +6,7 @@ user does not allow, for root to name or to refuse. Nothing here needs /proc, /d
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import signal
@@ -165,12 +166,21 @@ def filter_calls(allowed: Iterable[str], *, sharing: bool = True) -> bool:
 
     Without ``sharing``, no memory that is shared is to be had any more.
     """
+    made = call_filter(tuple(allowed), sharing)
+    return made is not None and _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, made[0])
+
+
+@functools.cache
+def call_filter(allowed: tuple[str, ...], sharing: bool) -> tuple[bytes, object] | None:
+    """What ``filter_calls`` hands to the kernel, made once: who forks, makes it for its children.
+
+    It is ``struct sock_fprog``, and what that points to.
+    """
     program = system_calls.program(allowed, sharing=sharing)
     if ctypes is None or not program:
-        return False
+        return None
     code = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
-    return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header)
+    return struct.pack("@HP", len(program) // 8, ctypes.addressof(code)), code
 
 
 def _tied_down() -> list[str]:
@@ -197,7 +207,7 @@ def _changed_root(empty: int) -> bool:
 def _unshare(flags: int) -> bool:
     if ctypes is None:
         return False
-    return bool(ctypes.CDLL(None).unshare(flags) == 0)
+    return bool(_libc().unshare(flags) == 0)
 
 
 def _prctl(option: int, value: int, pointer: bytes | None = None) -> bool:
@@ -206,7 +216,12 @@ def _prctl(option: int, value: int, pointer: bytes | None = None) -> bool:
     # prctl is variadic and reads unsigned longs: a Python int alone would be passed as an int.
     third = ctypes.c_ulong(0) if pointer is None else ctypes.c_char_p(pointer)
     zero = ctypes.c_ulong(0)
-    return bool(ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), third, zero, zero) == 0)
+    return bool(_libc().prctl(option, ctypes.c_ulong(value), third, zero, zero) == 0)
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)  # a class of its own each time: half of what a child's start takes
 
 
 def drop_capabilities() -> bool:
@@ -214,4 +229,4 @@ def drop_capabilities() -> bool:
     if ctypes is None:
         return os.geteuid() != 0  # the kernel dropped them with the last user id of root
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    return bool(ctypes.CDLL(None).capset(header, bytes(24)) == 0)
+    return bool(_libc().capset(header, bytes(24)) == 0)

@@ -48,6 +48,7 @@ def main(empty: int, sockets: list[int]) -> None:
     os.close(empty)
     # The newline is for when nothing is missing: an empty message would read as the end.
     connections[0].send(f"{','.join(missing)}\n".encode())
+    lockdown.call_filter(system_calls.UNPACK, False)  # for all children
     gc.collect()
     gc.freeze()
     for connection in connections:
