@@ -2,8 +2,8 @@
 
 To load libcrypto takes longer than all else that most calls import from the standard library, and
 they hash some kilobytes. Python has a sha256 of its own, which the standard library's ``random``
-falls back from in the same way: where a distribution builds it without, or lets it not be imported
-in FIPS mode, OpenSSL's is what there is. Both are SHA-256 (FIPS 180-4). What is hashed while it is
+falls back from in the same way: where a distribution builds Python without it, or has it refuse in
+FIPS mode, OpenSSL's is what there is. Both are SHA-256 (FIPS 180-4). What is hashed while it is
 read, wheels and the files of objects, is left to ``hashlib``, which is ten times faster.
 """
 
@@ -26,7 +26,7 @@ def sha256(data: bytes | bytearray) -> Hash:
     if len(data) < _MUCH and "hashlib" not in sys.modules:
         try:
             return _own()(data)
-        except ImportError:
+        except (ImportError, ValueError):  # patches for FIPS mode refuse by either
             pass
     import hashlib
 

@@ -43,5 +43,7 @@ def test_openssl_is_loaded_for_much_or_where_there_is_nothing_else() -> None:
     has_none = importlib.util.find_spec(digest._MODULE) is None
     assert _said("b'a'") == (little, has_none)
     assert _said("bytes(1 << 16)") == (much, True)
-    # As in FIPS mode with the patches of RHEL: an ImportError.
+    # As where a distribution lets it refuse in FIPS mode: when it is imported, or called.
     assert _said("b'a'", "sys.modules[digest._MODULE] = None") == (little, True)
+    refusing = "sys.modules[digest._MODULE] = type('', (), {'sha256': lambda _: int('')})"
+    assert _said("b'a'", refusing) == (little, True)
