@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +25,41 @@ def test_a_file_name_has_its_parts() -> None:
     name = WheelName.parse("Foo_Bar-1.0.post1-2x-py2.py3-none-any.whl")
     assert (name.name, str(name.version), name.build) == ("foo-bar", "1.0.post1", (2, "x"))
     assert name.tags == {"py2-none-any", "py3-none-any"}
+
+
+_NAMES = st.from_regex(
+    r"[A-Za-z0-9._]{1,4}-[0-9v.]{1,4}(rc1|[.]post[0-9])?(-[0-9]b?)?"
+    r"-(py3|cp311|3x|Py3|py2[.]py3|)-(none|abi3|[.]|cp311[.]abi3)-(any|linux_x86_64|any[.]win32)[.]whl",
+    fullmatch=True,
+)
+
+
+@given(_NAMES)
+def test_a_plain_name_is_what_packaging_makes_of_it(filename: str) -> None:
+    try:
+        expected = WheelName._parsed(filename)
+    except WheelError:
+        with pytest.raises(WheelError):
+            WheelName.parse(filename)
+        return
+    name = WheelName.parse(filename)
+    assert name == expected
+    assert str(name.version) == str(expected.version)
+
+
+def test_plain_names_are_read_without_packaging() -> None:
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "from rpm_venv.wheels.wheel import WheelName, check_claims\n"
+        "name = WheelName.parse('Foo_Bar-1.0-py2.py3-none-any.whl')\n"
+        "print(name.name, sorted(name.tags))\n"
+        "said = {'dist_info': 'Foo_Bar-1.0.dist-info', 'name': 'foo.bar', 'version': '1.0',\n"
+        "        'wheel_version': '1.0', 'tags': ['py2-none-any'], 'commands': []}\n"
+        "print(check_claims(name, said)[1], [each for each in sys.modules if 'packaging' in each])"
+    )
+    argv = [sys.executable, "-ISB", "-c", code, str(Path(wheel.__file__).parents[2])]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert done == "foo-bar ['py2-none-any', 'py3-none-any']\n() []\n"
 
 
 @pytest.mark.parametrize(

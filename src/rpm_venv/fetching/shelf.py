@@ -16,7 +16,6 @@ from rpm_venv.errors import Problem, WheelError
 from rpm_venv.fetching import plain_tags
 from rpm_venv.frozen import dataclass
 from rpm_venv.locks.lock import HOW_TO_BUILD, Entry
-from rpm_venv.locks.requirements import normalized
 from rpm_venv.paths import Layout
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
@@ -25,7 +24,7 @@ from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import Packaged
 from rpm_venv.wheels.packaged import Offers, offers
 from rpm_venv.wheels.store import Source
-from rpm_venv.wheels.wheel import WheelName, best, positions
+from rpm_venv.wheels.wheel import WheelName, best, normalized, positions
 
 _CHUNK = 1 << 20
 _SDIST = (".tar.gz", ".zip", ".tar.bz2")
@@ -189,7 +188,9 @@ class _Shelf:
         made = self._made(entry)
         if made and not made[0].is_afresh and len(entry.hashes) == 1:
             return made[0].found
-        candidates = sorted(self._candidates(entry), key=lambda candidate: candidate.order)
+        candidates = sorted(
+            self._candidates(entry, is_alone=not made), key=lambda candidate: candidate.order
+        )
         wrong: dict[str, str] = {}
         for candidate in candidates:
             if made and (made[0].rank, made[0].is_afresh) <= (candidate.rank, False):
@@ -242,10 +243,17 @@ class _Shelf:
                 found.append(_Made(place, Found(wheel, packaged=packaged)))
         return sorted(found, key=lambda made: made.order)
 
-    def _candidates(self, entry: Entry) -> Iterator[_Candidate]:
-        for name, path in self._wheels(entry):
-            place = best(name, self._positions)
-            if name.version == entry.version and place is not None:
+    def _candidates(self, entry: Entry, *, is_alone: bool) -> Iterator[_Candidate]:
+        """What may be an entry; ``is_alone`` says that nothing else is compared with it."""
+        python = self._interpreter
+        wheels = [
+            (name, path) for name, path in self._wheels(entry) if name.version == entry.version
+        ]
+        is_alone = is_alone and len(wheels) == 1 and python.is_here
+        for name, path in wheels:
+            is_plain = is_alone and plain_tags.fit(python, name.filename)
+            place = 0 if is_plain else best(name, self._positions)
+            if place is not None:
                 yield _Candidate(name, path, place)
 
     def _reason(self, entry: Entry, wrong: Mapping[str, str]) -> Problem:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rpm_venv.errors import Problem
 from rpm_venv.locks.locked import Entry, Lock
 from rpm_venv.locks.plain_version import PlainVersion, is_plain
+from rpm_venv.wheels.wheel import normalized as normalized  # noqa: PLC0414  all locks have names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,11 +51,6 @@ _FOREIGN = (
     (r"[^;=]*(;|$)", "a distribution without a version"),
 )
 _OPTION = re.compile(r"(?:^| )(--?[A-Za-z][\w-]*)", re.ASCII)
-
-
-def normalized(name: str) -> str:
-    """A distribution's name as the index compares names (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.frozen import dataclass
+from rpm_venv.locks.plain_version import PlainVersion, is_plain
 from rpm_venv.wheels.objects import EntryPoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # what parses names imports ten times what the rest of this needs
     from typing import Any
 
-    from packaging.version import Version
+    from rpm_venv.locks.plain_version import AnyVersion
 
 INSTALLER = b"rpm-venv\n"
 
 # Patterns are compiled where they are needed first: most calls make no object.
 
+#: A tag and a file name that are read without ``packaging``, as most are: it takes long to import.
+_PLAIN_TAG = r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*(?:-[a-z0-9_]+(?:\.[a-z0-9_]+)*){2}"
+_PLAIN = (
+    rf"(?P<name>[A-Za-z0-9]+(?:[._][A-Za-z0-9]+)*)-(?P<version>[^-]+)-(?P<tags>{_PLAIN_TAG})\.whl"
+)
 #: Letters that a field of RECORD may have without quotes; most paths have no others.
 _UNQUOTED = r"[!#-+\--~]+"
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -43,13 +50,22 @@ class WheelName:
 
     filename: str
     name: str
-    version: Version
+    version: AnyVersion
     build: tuple[int, str] | tuple[()]
     tags: frozenset[str]
 
     @classmethod
     def parse(cls, filename: str) -> WheelName:
         """The parts of ``filename``; ``WheelError`` where it is not a wheel's name."""
+        plain = re.fullmatch(_PLAIN, filename)
+        if plain and is_plain(plain["version"]) and not has_too_many_tags(filename[:-4]):
+            version = PlainVersion(plain["version"])
+            all_tags = frozenset(_plain_tags(plain["tags"]))
+            return cls(filename, normalized(plain["name"]), version, (), all_tags)
+        return cls._parsed(filename)
+
+    @classmethod
+    def _parsed(cls, filename: str) -> WheelName:
         from packaging.utils import InvalidWheelFilename, parse_wheel_filename
         from packaging.version import InvalidVersion
 
@@ -60,6 +76,25 @@ class WheelName:
         except (InvalidWheelFilename, InvalidVersion) as error:
             raise WheelError("not the file name of a wheel", subject=filename) from error
         return cls(filename, name, version, build, frozenset(map(str, tags)))
+
+
+def normalized(name: str) -> str:
+    """A distribution's name as the index compares names (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _plain_tags(text: str) -> Iterator[str]:
+    """Each of the tags that a compressed set means, where they are plain."""
+    return map("-".join, product(*(part.split(".") for part in text.split("-"))))
+
+
+def _tags(text: str) -> Iterable[str]:
+    """As ``_plain_tags``, of any text; ``ValueError`` where it is no tag."""
+    if re.fullmatch(_PLAIN_TAG, text):
+        return _plain_tags(text)
+    from packaging.tags import parse_tag
+
+    return map(str, parse_tag(text))
 
 
 def has_too_many_tags(text: str) -> bool:
@@ -125,9 +160,7 @@ def _text(value: object) -> str:
 
 
 def _name_problems(wheel: WheelName, dist_info: str, name: str, version: str) -> Iterable[Problem]:
-    from packaging.utils import canonicalize_name
-
-    if canonicalize_name(name) != wheel.name:
+    if normalized(name) != wheel.name:
         yield Problem(f"Name {name!a} is not the file name's", "METADATA")
     if not _same_version(version, wheel.version):
         yield Problem(f"Version {version!a} is not the file name's", "METADATA")
@@ -138,13 +171,15 @@ def _name_problems(wheel: WheelName, dist_info: str, name: str, version: str) ->
         or not dash
         or "/" in dist_info
         or f"{dot}{suffix}" != ".dist-info"
-        or canonicalize_name(directory_name) != wheel.name
+        or normalized(directory_name) != wheel.name
         or not _same_version(directory_version, wheel.version)
     ):
         yield Problem("the dist-info directory is not named after the wheel", ascii(dist_info))
 
 
-def _same_version(text: str, version: Version) -> bool:
+def _same_version(text: str, version: AnyVersion) -> bool:
+    if text == str(version):
+        return True
     from packaging.version import InvalidVersion, Version
 
     try:
@@ -155,14 +190,12 @@ def _same_version(text: str, version: Version) -> bool:
 
 
 def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]:
-    from packaging.tags import parse_tag
-
     tags: set[str] = set()
     for text in claimed:
         try:
             if text.count("-") != 2 or has_too_many_tags(text):
                 raise ValueError(text)
-            tags.update(f"{tag.interpreter}-{tag.abi}" for tag in parse_tag(text))
+            tags.update(tag.rpartition("-")[0] for tag in _tags(text))
         except ValueError:
             yield Problem(f"{text[:100]!a} is not a tag", "WHEEL")
     # Not the platform: who audits a wheel for manylinux and renames it may leave this as it was.
