@@ -1,10 +1,10 @@
 """The sha256 of what is held in memory: of a little of it without OpenSSL.
 
-To load libcrypto takes longer than all else that most calls import from the standard library, and
-they hash some kilobytes. Python has a sha256 of its own, which the standard library's ``random``
-falls back from in the same way: where a distribution builds Python without it, or has it refuse in
-FIPS mode, OpenSSL's is what there is. Both are SHA-256 (FIPS 180-4). What is hashed while it is
-read, wheels and the files of objects, is left to ``hashlib``, which is ten times faster.
+To load libcrypto takes 5 ms, a tenth of a call with nothing to do, and most calls hash some
+kilobytes. Python has a sha256 of its own. Where a distribution builds Python without it, or has it
+refuse in FIPS mode, OpenSSL's is what there is; the standard library's ``random`` does the same for
+sha512. Both are SHA-256; Python's own is no validated module. What is hashed while it is read,
+wheels and the files of objects, is left to ``hashlib``, which is seven times as fast.
 """
 
 from __future__ import annotations
