@@ -67,7 +67,8 @@ class Trees:
 
         What was found beside.
         """
-        new = {tree: list(self._look(tree)) for tree in trees if tree not in self._known}
+        in_turn = sorted(trees, key=lambda tree: tree.object_id)  # a description is read once
+        new = {tree: list(self._look(tree)) for tree in in_turn if tree not in self._known}
         found, *of_trees = _read([beside, *new.values()])
         self._known.update(zip(new, of_trees))
         return found
