@@ -15,6 +15,7 @@ import pytest
 
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
+from rpm_venv.system.sharing import Sharer
 from rpm_venv.wheels import packaged, store
 from rpm_venv.wheels.objects import Packaged
 from tests.hostile.building import build, only_object, running_interpreter
@@ -103,6 +104,19 @@ def test_where_no_link_can_be_it_is_copied(layout: Layout, monkeypatch: pytest.M
     assert (layout.object(stored.id) / CODE).read_bytes()[:4].hex() == PYTHON.magic
 
 
+def test_a_directory_in_a_files_place_does_not_have_the_others_copied(tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "file").write_text("one")
+    place = os.open(tmp_path, os.O_RDONLY)
+    try:
+        sharer = Sharer()
+        assert not sharer.link(place, "place", place, "other")
+        assert sharer.link(place, "file", place, "again")
+    finally:
+        os.close(place)
+    assert (tmp_path / "again").samefile(tmp_path / "file")
+
+
 def test_what_the_store_has_is_not_brought_again(layout: Layout) -> None:
     offer = offered(layout)
     packaged.bring(layout, [offer], PYTHON, lambda _: None)
@@ -113,6 +127,11 @@ def test_what_the_store_has_is_not_brought_again(layout: Layout) -> None:
 def _replace_by_file(path: Path) -> None:
     shutil.rmtree(path)
     path.write_text("")
+
+
+def _replace_by_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
 
 
 def _rename_in_description(path: Path) -> None:
@@ -127,6 +146,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "missing": (MODULE, os.unlink, "it is not there"),
     "link": (MODULE, replace_by_link, "it is no regular file"),
     "pipe": (MODULE, replace_by_pipe, "it is no regular file"),
+    "directory": (MODULE, _replace_by_directory, "it is no regular file"),
     "mode": (MODULE, lambda path: path.chmod(0o4644), "its mode is 4644, and not 0644"),
     "writable": (MODULE, lambda path: path.chmod(0o664), "its mode is 0664, and not 0644"),
     "a stranger's": (MODULE, lambda path: os.chown(path, 1234, 0), "user with id 1234"),

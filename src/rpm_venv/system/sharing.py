@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from rpm_venv.system import files
 
@@ -34,7 +35,7 @@ class Sharer:
             self.copy(source, inside, target, name, mode)
 
     def link(self, source: int, inside: str, target: int, name: str) -> bool:
-        """As ``put``, by hardlink alone: whether there was to be one."""
+        """As ``put``, by hardlink alone: whether there could be one, which a directory has not."""
         if not self._link:
             return False
         try:
@@ -42,7 +43,9 @@ class Sharer:
         except OSError as error:
             if error.errno not in _CANNOT_LINK:
                 raise
-            self._link = error.errno == errno.EMLINK
+            # One file has too many links, or is none: the others are linked all the same.
+            status = os.stat(inside, dir_fd=source, follow_symlinks=False)
+            self._link = error.errno == errno.EMLINK or stat.S_ISDIR(status.st_mode)
             return False
         return True
 
