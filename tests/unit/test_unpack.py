@@ -97,6 +97,19 @@ def test_no_more_portions_than_agreed_are_believed(tmp_path: Path) -> None:
         assert (stored.bears, len(stored.portions)) == (("demo",), believed)
 
 
+def test_a_wheel_of_very_many_top_directories_has_no_links(tmp_path: Path) -> None:
+    """Root's work with an object is in proportion to its files, whatever these are called."""
+    tops = [f"d{number}" for number in range(501)]
+    files = [file(f"{top}/a.txt", b"") for top in tops]
+    for count in (500, 501):
+        place = tmp_path / str(count)
+        place.mkdir()
+        bears = frame(protocol.BEARS, json.dumps([*tops[:count], "d0/a.txt"]).encode())
+        stored = unpack(place, meta(), *files[:count], bears, END)
+        assert len(stored.bears) == (500 if count == 500 else 0)
+        assert stored.portions == ()
+
+
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
 def test_what_is_said_is_written(tmp_path: Path, step: int) -> None:
     stored = unpack(tmp_path, meta(), file("demo/a.txt"), END, step=step)

@@ -25,6 +25,8 @@ _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 #: What a wheel brings of this kind never gets here: it is dropped where the wheel is read.
 _BYTE_CODE = re.compile(r"(?:^|/)__pycache__/[^/]*\.pyc\Z")
 _MAX_NAMES = 64 << 20  # characters; RECORD, which lists half of them, has at most 32 MiB
+#: Each of them is compared with all files, wherever the object is used: real wheels have a few.
+_MAX_BEARING = 500
 _SHOWN = 300  # characters of a name that is no good
 
 
@@ -194,7 +196,8 @@ class Unpacking:
         site = (file.path for file in self._files if file.scheme == "site")
         inside = {path.partition("/")[0] for path in site if "/" in path}
         inside -= {claims.dist_info, "__pycache__"}
-        return tuple(sorted(inside.intersection(self._bears)))
+        found = inside.intersection(self._bears)
+        return tuple(sorted(found)) if len(found) <= _MAX_BEARING else ()
 
     def _portions(self, bears: Collection[str]) -> tuple[str, ...]:
         """The same of directories below those."""
