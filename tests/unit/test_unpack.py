@@ -227,6 +227,43 @@ def test_a_broken_stream_is_not_believed(tmp_path: Path, name: str) -> None:
         unpack(tmp_path, BROKEN[name])
 
 
+@pytest.mark.parametrize(
+    ("scheme", "first", "second"),
+    [
+        ("site", "demo/x", "demo/.."),
+        ("site", "demo/x", "demo/a\\b"),
+        ("site", "demo/x", "demo/\u202ex"),
+        ("site", "demo/x", "demo/" + "x" * 256),
+        ("site", "demo/x", "demo/__pycache__/x.cpython-399.pyc"),
+        ("site", "demo/__pycache__/x", "demo/__pycache__/x.pyc"),
+        ("site", "demo-1.0.dist-info/x", "demo-1.0.dist-info/INSTALLER"),
+        ("data", "lib/x", "lib/python3.9"),
+        ("data", "include/x", "include/site"),
+        ("scripts", "x", "python"),
+    ],
+)
+def test_a_sound_file_does_not_speak_for_its_directory(
+    tmp_path: Path, scheme: str, first: str, second: str
+) -> None:
+    number = protocol.SCHEMES.index(scheme)
+    unpack(tmp_path, meta(), file(first, scheme=number), END)
+    (tmp_path / "again").mkdir()
+    with pytest.raises((WheelError, Broken)):
+        unpack(
+            tmp_path / "again",
+            meta(),
+            file(first, scheme=number),
+            file(second, scheme=number),
+            END,
+        )
+
+
+def test_a_second_file_of_a_directory_needs_a_hash_too(tmp_path: Path) -> None:
+    with pytest.raises(WheelError, match="refused") as caught:
+        unpack(tmp_path, meta(), file("demo/x"), file("demo/y", digest=b""), END)
+    assert [each.message for each in caught.value.problems] == ["RECORD has no hash for it"]
+
+
 def test_a_file_that_ends_too_soon_is_a_problem(tmp_path: Path) -> None:
     problem = frame(protocol.PROBLEM, b'["the content", "demo/x"]')
     with pytest.raises(WheelError) as caught:
