@@ -17,7 +17,7 @@ import pytest
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError, WheelError
 from rpm_venv.paths import Layout
-from rpm_venv.system import interpreter
+from rpm_venv.system import files, interpreter
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees.ahead import change
 from rpm_venv.trees.assemble import Assembling
@@ -264,6 +264,20 @@ def test_children_may_start_before_it_is_known_what_they_read(tmp_path: Path) ->
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
     assert not list(layout.staging.iterdir())
+
+
+def test_what_failed_first_is_told_where_nothing_can_be_tidied_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(place: Path) -> None:
+        raise OSError(5, "Input/output error", str(place))
+
+    layout, python = Layout(tmp_path / "root"), interpreter.inspect(Layout(), PYTHON)
+    monkeypatch.setattr(files, "remove_tree", fails)
+    with pytest.raises(WheelError, match="first"), batch.started(layout, python):
+        raise WheelError("first")
+    with pytest.raises(OSError, match="Input/output"), batch.started(layout, python):
+        pass
 
 
 def test_a_change_touches_only_what_is_beside_it() -> None:

@@ -42,11 +42,23 @@ def started(layout: Layout, interpreter: Interpreter) -> Iterator[sandbox.Zygote
         zygote = None
         with contextlib.suppress(OSError, VenvError):
             files.make_staging(layout)
-            empty = files.new_directory(layout.staging, "empty", 0o755)
-            stack.callback(files.remove_tree, empty)
+            empty = stack.enter_context(_empty(layout))
             zygote = stack.enter_context(sandbox.Zygote(interpreter.path, _most_workers(), empty))
             stack.callback(zygote.kill)  # nobody waits for what it was to do
         yield zygote
+
+
+@contextlib.contextmanager
+def _empty(layout: Layout) -> Iterator[Path]:
+    """An empty directory for the length of the block."""
+    place = files.new_directory(layout.staging, "empty", 0o755)
+    try:
+        yield place
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong first is what there is to say
+            files.remove_tree(place)
+        raise
+    files.remove_tree(place)
 
 
 class Batch:
