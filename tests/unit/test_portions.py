@@ -72,6 +72,11 @@ def test_a_source_that_keeps_inside_its_portion(path: str, source: str) -> None:
         ("ns/cloud/part/deep/mod.py", "at = Path(__file__).resolve().parents[2]"),
         # Of the package that the portions are in, which is at another real place than they are.
         ("ns/cloud/part_v1/__init__.py", "Path(__file__).resolve().parent / 'types'"),
+        # What is compared with the place of a package above the portion.
+        ("ns/cloud/part/deep/mod.py", "realpath(__file__).startswith(realpath(ns.__file__)[:-11])"),
+        ("ns/cloud/part/deep/mod.py", "realpath(__file__) in (vars(ns)['__path__'][0],)"),
+        ("ns/cloud/part/deep/mod.py", "from ns import __file__ as of\nat = realpath(of)"),
+        ("ns/cloud/part/deep/mod.py", "realpath(__file__).find(find_spec('ns').origin)"),
     ],
 )
 def test_a_source_that_leaves_its_portion_leaves_the_top_without_any(

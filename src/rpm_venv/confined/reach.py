@@ -32,6 +32,12 @@ _DOTS, _PARDIR = re.compile(rb"\.\.(?<!\.\.\.)[/\\\"']"), b"pardir"
 #: ... or goes up from what may be a real place, nobody knows how far.
 _UP = re.compile(rb"dirname\b|\.parent|pardir|\.\.[/\\\"']|path\.split\(|import split")
 _REPEATED = re.compile(rb"\bwhile\b|\bfor\b|\.parents")
+#: How a source gets at another module's place, which may be above its portion.
+_PLACE_OF_OTHERS = re.compile(
+    rb"[.'\"]__(?:file|path|cached)__|import\b[^\n]*__(?:file|path|cached)__|getfile\(|getabsfile"
+    rb"|getsourcefile|get_filename|submodule_search_locations|\.origin\b"
+    rb"|importlib.resources|resource_filename|import resources"
+)
 _ORIGIN = re.compile(rb"\$(?:ORIGIN\b|\{ORIGIN\})")
 _ELF = b"\x7fELF"
 _MAX_SEARCHED = 1 << 16  # bytes of one library path; a longer one is not understood
@@ -73,9 +79,15 @@ class Reach:
                 self._reaches_out(path)
 
     def _stays_in_portion(self, path: str, data: bytes) -> bool:
-        """Whether a source is in a portion and stays inside, and so inside of the top, too."""
+        """Whether a source is in a portion and stays inside, and so inside of the top, too.
+
+        One that asks for the place of other modules may compare its own with that of a package
+        above its portion, which is elsewhere when both are real.
+        """
         portion = self._portion(path)
-        return bool(portion) and not climbing.leads_out(data, path[portion.rfind("/") + 1 :])
+        if not portion or _PLACE_OF_OTHERS.search(data):
+            return False
+        return not climbing.leads_out(data, path[portion.rfind("/") + 1 :])
 
     def _portion(self, path: str) -> str:
         return portion_of(path, self._portions.get(path.partition("/")[0], ()))
