@@ -89,7 +89,12 @@ def new_directory(parent: Path, prefix: str, mode: int = 0o700) -> Path:
     """A fresh directory below ``parent`` whose name nobody can guess."""
     path = parent / f"{prefix}-{_unguessable()}"
     os.mkdir(path, mode)
-    os.chmod(path, mode)
+    try:
+        os.chmod(path, mode)
+    except OSError:
+        with suppress(OSError):  # what went wrong first is what there is to say
+            os.rmdir(path)
+        raise
     return path
 
 

@@ -12,6 +12,15 @@ from rpm_venv.system import files
 WORTH = 48 << 20
 
 
+def early(path: Path) -> None:
+    """Write the filesystem of ``path`` back now, so that there is little to wait for at the end.
+
+    It stands for no ``files.syncfs``. An error of the disk is told once, to whoever asks first
+    (syncfs(2)): an ``OSError`` here must end what is being made.
+    """
+    files.syncfs(path)
+
+
 class Flusher:
     """Writes the filesystem of ``path`` back every ``WORTH`` bytes, beside what else is done.
 

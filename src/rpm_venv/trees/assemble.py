@@ -19,7 +19,7 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import Layout
-from rpm_venv.system import files, trust
+from rpm_venv.system import files, flushing, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.trees import generations, linked, manifest, merge
@@ -83,13 +83,13 @@ class Assembling:
     def begin(self, there: Sequence[str]) -> None:
         """Make what these objects alone come to, while others are made; ``complete`` does the rest.
 
-        It decides nothing, and nothing is wrong with it: what is, ``complete`` has to say. But an
-        error of the disk is told once, to whoever asks first (syncfs(2)): that is an ``OSError``.
+        It decides nothing, and nothing is wrong with it: what is, ``complete`` has to say. But
+        ``OSError`` as ``flushing.early``.
         """
         with contextlib.suppress(VenvError, OSError):
             self._become(there)
         if self._made and names(self._made) >= _WORTH:
-            files.syncfs(self._into)  # so that there is little to wait for at the end
+            flushing.early(self._into)
 
     def complete(self) -> tuple[str, ...]:
         """Make it of all objects, which are in the store; what had to be decided between wheels.
