@@ -25,6 +25,8 @@ from tests.host.wheels import Wheel, make_lock, make_wheel
 
 ONE, TWO = "/opt/app1/penv", "/opt/app2/penv"
 PYTHON = os.path.realpath(sys.executable)
+_SHIPPED = "/usr/share/app"
+INSTALL = ("install", *f"-r {_SHIPPED}/lock.txt -w {_SHIPPED}/wheels -o -p {PYTHON}".split())
 SITE = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
 REACHING = "import pathlib\nROOT = pathlib.Path(__file__).resolve().parent.parent\n"
 PLAIN = make_wheel(
@@ -96,8 +98,7 @@ class System:
         return output
 
     def install(self, path: str = ONE) -> None:
-        lock = "/usr/share/app/lock.txt"
-        self.call("install", "-r", lock, "-w", "/usr/share/app/wheels", "-o", "-p", PYTHON, path)
+        self.call(*INSTALL, path)
 
     def findings(self, *paths: str) -> list[str]:
         """What verify finds, as kind and path."""
@@ -358,17 +359,18 @@ import os, signal, sys, time
 sys.path[:0] = SOURCE
 from rpm_venv import apply, cli
 from rpm_venv.system import files
-from rpm_venv.trees import differences
+from rpm_venv.trees import assemble, differences
 os.sched_getaffinity = lambda process: {0, 1, 2}
 command = os.getpid()
-differences._WORTH = apply._WORTH = 1
+differences._WORTH = apply._WORTH = assemble._SHARED = 1
 def slow(work):
-    def slowly(what):
+    def slowly(*what):
         time.sleep(0.002)
         DYING
-        return work(what)
+        return work(*what)
     return slowly
 differences._wrong, files.remove_tree = slow(differences._wrong), slow(files.remove_tree)
+assemble._Linker.fill = slow(assemble._Linker.fill)
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -406,6 +408,38 @@ def test_several_processes_find_what_one_finds(system: System) -> None:
     assert _shared(system, "pass", "verify") == (alone, said.out, said.err)
     damaged, added = survey.damaged_objects(system.layout, ONE)
     assert damaged and not added
+
+
+def _entries(tree: Path) -> dict[str, object]:
+    """What is in a tree: the inode of a hardlink, where a link leads to, how much else was written.
+
+    What that says is held to the manifest by ``verify``.
+    """
+    found: dict[str, object] = {}
+    for place in sorted(tree.rglob("*")):
+        status = place.lstat()
+        what: object = status.st_size
+        if place.is_symlink():
+            what = os.readlink(place)
+        elif place.is_dir():
+            what = "directory"
+        elif status.st_nlink > 1:
+            what = status.st_ino, "inode"
+        found[str(place.relative_to(tree))] = (status.st_mode, status.st_mtime_ns, what)
+    return found
+
+
+def test_several_processes_assemble_what_one_assembles(system: System) -> None:
+    third = "/opt/app3/penv"
+    dying = "os.getpid() == command or os.kill(os.getpid(), 9)"
+    code, said, error = _shared(system, dying, *INSTALL, third)
+    assert (code, said) == (1, "")
+    assert "ended before its time (signal 9)" in error
+    assert not os.path.lexists(system.root / third[1:])
+    assert _shared(system, "pass", *INSTALL, third) == (0, "", "")
+    assert system.findings() == []
+    assert not list(system.layout.staging.iterdir())
+    assert _entries(system.tree(third)) == _entries(system.tree(TWO))  # their names are as long
 
 
 @pytest.mark.parametrize("verb", ["verify", "repair"])

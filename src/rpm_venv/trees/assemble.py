@@ -19,7 +19,7 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import Layout
-from rpm_venv.system import files, flushing, trust
+from rpm_venv.system import files, flushing, shares, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.trees import generations, linked, manifest, merge
@@ -36,6 +36,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_TO_ALL = 0o755
 _WORTH = 1000  # names that are worth a syncfs(2) of their own: some milliseconds
+_OPENING = 3  # what a directory costs, in hardlinks
+_SHARED = 1500  # hardlinks that are worth another process
 _TIMES = (files.MTIME_NS, files.MTIME_NS)
 
 
@@ -195,8 +197,13 @@ def _make(layout: Layout, into: Path, change: Change) -> None:
             os.rmdir(directory, dir_fd=top)
         _make_directories(top, added.directories)
         with _Linker(layout) as linker:
-            for directory, entries in by_directory.items():
-                linker.fill(top, directory or ".", entries)
+            # What a linker learns is its process's own, as are the directories that it holds.
+            shares.each(
+                lambda directory: linker.fill(top, directory or ".", by_directory[directory]),
+                tuple(by_directory),
+                [_OPENING + len(entries) for entries in by_directory.values()],
+                _SHARED,
+            )
         for path, file in added.written.items():
             _write(top, path, file)
         trees = {path: tree.target(path) for path, tree in added.trees.items()}
