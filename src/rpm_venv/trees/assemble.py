@@ -19,7 +19,7 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import Layout
-from rpm_venv.system import files, flushing, shares, trust
+from rpm_venv.system import files, shares, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.trees import generations, linked, manifest, merge
@@ -91,6 +91,8 @@ class Assembling:
         with contextlib.suppress(VenvError, OSError):
             self._become(there)
         if self._made and names(self._made) >= _WORTH:
+            from rpm_venv.system import flushing  # has threads, and is there where objects are made
+
             flushing.early(self._into)
 
     def complete(self) -> tuple[str, ...]:
