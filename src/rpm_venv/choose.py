@@ -131,16 +131,10 @@ def _fetched(context: Context, wish: Wish, entries: Sequence[Entry]) -> Iterator
     layout = context.layout
     _refuse_unfetched(context, wish, entries)
     files.make_staging(layout)
-    staging = files.new_directory(layout.staging, "fetch")
-    what = f"fetching {len(entries)} wheels from the index"
-    context.progress(lambda: f"{what}, {fetch.brought(staging) / 1e6:.1f} MB so far")
-    try:
+    with files.passing_directory(layout.staging, "fetch") as staging:
+        what = f"fetching {len(entries)} wheels from the index"
+        context.progress(lambda: f"{what}, {fetch.brought(staging) / 1e6:.1f} MB so far")
         yield _from_index(context, wish, entries, staging)
-    except BaseException:
-        with contextlib.suppress(OSError):  # what went wrong first is what there is to say
-            files.remove_tree(staging)
-        raise
-    files.remove_tree(staging)
 
 
 def _refuse_unfetched(context: Context, wish: Wish, entries: Sequence[Entry]) -> None:

@@ -16,12 +16,13 @@ from itertools import islice
 from rpm_venv.confined import climbing
 from rpm_venv.confined.portions import portion_of, portions
 
-#: How a source gets at its own place ...
-_OWN_PLACE = (
-    *(b"__file__", b"__path__", b"__cached__", b"getfile(", b"getabsfile", b"getsourcefile"),
-    *(b"get_filename", b"co_filename", b"submodule_search_locations", b".origin"),
+#: How a source gets at the place of any module ...
+_ANY_PLACE = (
+    *(b"getfile(", b"getabsfile", b"getsourcefile", b"get_filename", b"submodule_search_locations"),
     *(b"importlib.resources", b"importlib_resources", b"resource_filename", b"import resources"),
 )
+#: ... or at its own ...
+_OWN_PLACE = (b"__file__", b"__path__", b"__cached__", b"co_filename", b".origin", *_ANY_PLACE)
 #: ... and leaves it for the real one: looked for in every source, and so few words ...
 _RESOLVING = (b"realpath", b"readlink", b".resolve(")
 _RESOLVED = re.compile(
@@ -32,11 +33,9 @@ _DOTS, _PARDIR = re.compile(rb"\.\.(?<!\.\.\.)[/\\\"']"), b"pardir"
 #: ... or goes up from what may be a real place, nobody knows how far.
 _UP = re.compile(rb"dirname\b|\.parent|pardir|\.\.[/\\\"']|path\.split\(|import split")
 _REPEATED = re.compile(rb"\bwhile\b|\bfor\b|\.parents")
-#: How a source gets at another module's place, which may be above its portion.
-_PLACE_OF_OTHERS = re.compile(
-    rb"[.'\"]__(?:file|path|cached)__|import\b[^\n]*__(?:file|path|cached)__|getfile\(|getabsfile"
-    rb"|getsourcefile|get_filename|submodule_search_locations|\.origin\b"
-    rb"|importlib.resources|resource_filename|import resources"
+#: How a source gets at another module's place, besides: that may be above its portion.
+_PLACE_OF_ANOTHER = re.compile(
+    rb"(?:[.'\"]|import\b[^\n]*)__(?:file|path|cached)__|\.origin\b|importlib.resources"
 )
 _ORIGIN = re.compile(rb"\$(?:ORIGIN\b|\{ORIGIN\})")
 _ELF = b"\x7fELF"
@@ -85,7 +84,7 @@ class Reach:
         above its portion, which is elsewhere when both are real.
         """
         portion = self._portion(path)
-        if not portion or _PLACE_OF_OTHERS.search(data):
+        if not portion or _asks_for_others(data):
             return False
         return not climbing.leads_out(data, path[portion.rfind("/") + 1 :])
 
@@ -140,6 +139,10 @@ class Reach:
 
 def _uses(pattern: re.Pattern[bytes], data: bytes) -> bool:
     return pattern.search(data) is not None or b"getattr(" in data
+
+
+def _asks_for_others(data: bytes) -> bool:
+    return any(word in data for word in _ANY_PLACE) or _PLACE_OF_ANOTHER.search(data) is not None
 
 
 def _suspected(data: bytes, *, is_resolved: bool) -> bool:

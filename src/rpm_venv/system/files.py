@@ -98,6 +98,19 @@ def new_directory(parent: Path, prefix: str, mode: int = 0o700) -> Path:
     return path
 
 
+@contextmanager
+def passing_directory(parent: Path, prefix: str, mode: int = 0o700) -> Iterator[Path]:
+    """A ``new_directory`` for the length of the block."""
+    path = new_directory(parent, prefix, mode)
+    try:
+        yield path
+    except BaseException:
+        with suppress(OSError):  # what went wrong first is what there is to say
+            remove_tree(path)
+        raise
+    remove_tree(path)
+
+
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of ``data``; a short write (a full disk, a signal) is continued or raises."""
     written = os.write(descriptor, data) if data else 0

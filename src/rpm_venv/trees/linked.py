@@ -123,15 +123,17 @@ def _looked_at(
     is_loose = closed == {*description.head.bears}
     stored = description.loose if is_loose else description.stored(without=sorted(closed))
     start = f"{merge.site_packages(interpreter)}/"
-    inside: dict[bool, list[str]] = {True: [], False: []}
+    own: list[str] = []
+    added: list[str] = []
     for path, item in merge.claims(stored, interpreter):
         if path.startswith(start):
-            inside[getattr(item, "scheme", "") == "site"].append(path[len(start) :])
+            here = own if getattr(item, "scheme", "") == "site" else added
+            here.append(path[len(start) :])
     return Look(
         stored,
-        {*inside[True], *inside[False]},
-        {*inside[True], *parents(inside[True]), *with_parents(closed)},
-        {*inside[False], *parents(inside[False])},
+        {*own, *added},
+        {*own, *parents(own), *with_parents(closed)},
+        {*added, *parents(added)},
     )
 
 

@@ -122,6 +122,7 @@ def _try(
             context = replace(context, children=choice.children)
             outcomes = choice.amended.outcomes
             steps = plan.install(wish, choice.wheels, facts, outcomes)
+            # To look at every process takes longer than to plan twice, and most calls drop nothing.
             if any(isinstance(step, plan.DropGenerations) for step in steps):
                 facts = survey.with_processes(facts, context.layout, wish.declaration.path)
                 steps = plan.install(wish, choice.wheels, facts, outcomes)

@@ -42,23 +42,10 @@ def started(layout: Layout, interpreter: Interpreter) -> Iterator[sandbox.Zygote
         zygote = None
         with contextlib.suppress(OSError, VenvError):
             files.make_staging(layout)
-            empty = stack.enter_context(_empty(layout))
+            empty = stack.enter_context(files.passing_directory(layout.staging, "empty", 0o755))
             zygote = stack.enter_context(sandbox.Zygote(interpreter.path, _most_workers(), empty))
             stack.callback(zygote.kill)  # nobody waits for what it was to do
         yield zygote
-
-
-@contextlib.contextmanager
-def _empty(layout: Layout) -> Iterator[Path]:
-    """An empty directory for the length of the block."""
-    place = files.new_directory(layout.staging, "empty", 0o755)
-    try:
-        yield place
-    except BaseException:
-        with contextlib.suppress(OSError):  # what went wrong first is what there is to say
-            files.remove_tree(place)
-        raise
-    files.remove_tree(place)
 
 
 class Batch:
