@@ -92,7 +92,7 @@ class FetchError(VenvError):
 
 
 class UnreachableError(FetchError):
-    """The site's index, its only one, could not be asked at all: no other wheel is to be had."""
+    """An index could not be asked at all. Of a site's only one, no other wheel is to be had."""
 
 
 class ReadOnlyError(VenvError):

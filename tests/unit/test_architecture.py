@@ -32,7 +32,7 @@ ROWS = (
         "system.shares",
     ),
     ("sharing", "system.sharing system.copying system.labels system.flushing"),
-    ("locks", "locks.toml locks.requirements locks.pylock locks.lock"),
+    ("locks", "locks.toml locks.requirements locks.pylock locks.lock fetching.complaint"),
     (
         "knowledge",
         "trees.generation environment events locks.resolve locks.built locks.exact locks.own "

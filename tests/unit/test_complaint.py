@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rpm_venv.fetching.complaint import diagnose
+from rpm_venv.fetching.complaint import diagnose, unasked
 
 NOT_FOUND = "ERROR: No matching distribution found for alpha==1.0\n"
 UNREACHED = (
@@ -72,6 +72,80 @@ def test_failures_of_the_index(said: str, message: str) -> None:
     assert found.message == message
     assert found.hint
     assert "secret" not in found.message
+
+
+URL = "https://me:secret@pypi.example/simple/alpha/"
+NOT_UVS = "cause: Because alpha was not found in the package registry and you require alpha"
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "unreachable"),
+    [
+        (
+            f"error: Request failed after 3 retries in 5.1s\n  cause: Failed to fetch: {URL}\n"
+            f"  cause: error sending request for url ({URL})\n  cause: client error (Connect)\n"
+            "  cause: tcp connect error\n  cause: Connection refused (os error 111)\n",
+            "the index at pypi.example cannot be reached: Connection refused (os error 111)",
+            True,
+        ),
+        (
+            f"error: Failed to fetch: `{URL}`\n  Caused by: Could not connect, are you offline?\n"
+            "  Caused by: failed to lookup address information: Name or service not known\n",
+            "the index at pypi.example cannot be reached: "
+            "failed to lookup address information: Name or service not known",
+            True,
+        ),
+        (
+            f"  \u00d7 Failed to download `alpha==1.0`\n  ├─▶ Failed to fetch: `{URL}`\n"
+            "  ├─▶ client error (Connect)\n  ╰─▶ operation timed out\n",
+            "the index at pypi.example cannot be reached: timed out",
+            True,
+        ),
+        (
+            f"error: Failed to fetch: `{URL}`\n  Caused by: client error (Connect)\n"
+            "  Caused by: invalid peer certificate: UnknownIssuer\n",
+            "the connection to the index at pypi.example is not trusted: "
+            "invalid peer certificate: UnknownIssuer",
+            False,
+        ),
+        (
+            f"error: Failed to fetch: {URL}\n"
+            f"  cause: HTTP status server error (503 Service Unavailable) for url ({URL})\n",
+            "the index at pypi.example answers 503",
+            False,
+        ),
+        (
+            "  \u00d7 No solution found when resolving dependencies:\n\n      hint: An index URL "
+            f"({URL}) could not be queried\n      due to a lack of valid authentication "
+            "credentials (401 Unauthorized).\n",
+            "the index at pypi.example wants other credentials (401)",
+            False,
+        ),
+        (UNREACHED.format("x") + NOT_FOUND, "the index at pypi.example cannot be reached: ", True),
+    ],
+)
+def test_an_index_that_has_not_answered_a_resolver(
+    said: str, message: str, unreachable: bool
+) -> None:
+    found = unasked(said)
+    assert found is not None
+    assert found.message.startswith(message)
+    assert "secret" not in found.message
+    assert found.unreachable is unreachable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        NOT_FOUND,
+        f"error: No solution found when resolving dependencies\n  {NOT_UVS}\n",
+        f"error: Failed to fetch: `{URL}`\n"
+        f"  Caused by: HTTP status client error (404 Not Found) for url ({URL})\n",
+        f"Could not fetch URL {URL}: 404 Client Error: Not Found for url - skipping\n{NOT_FOUND}",
+    ],
+)
+def test_an_index_that_has_nothing_has_answered(said: str) -> None:
+    assert unasked(said) is None
 
 
 def test_one_of_several_hashes_is_wrong() -> None:

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
-from rpm_venv.errors import LockError, VenvError
+from rpm_venv.errors import LockError, UnreachableError, VenvError
 from rpm_venv.locks import resolve
+from rpm_venv.locks.locked import Entry
 from rpm_venv.locks.resolve import Question
 from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter
@@ -128,6 +130,31 @@ def test_a_distribution_without_a_wheel_is_refused_with_advice(
         resolve.resolve(Question(source, python))
     build = f"pip wheel -w wheels -r {source} && rpm-venv lock -w wheels {source} OUT"
     assert caught.value.hint == f"if docopt has no wheel, build it: {build}"
+
+
+def test_an_index_that_does_not_answer_is_not_one_without_wheels(
+    tmp_path: Path,
+    python: Interpreter,
+    resolver: str,
+    unconfigured: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
+    nowhere |= {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1"}
+    for name, value in nowhere.items():
+        monkeypatch.setenv(name, value)
+    source = tmp_path / "requirements.in"
+    source.write_text("six\n")
+    kept = Entry("six", Version("1.16.0"), ())
+    with pytest.raises(UnreachableError) as caught:
+        resolve.resolve(Question(source, python, preferred=(kept,)))
+    first, *others = caught.value.lines()
+    assert f"{source}: the index at 127.0.0.1:9 cannot be reached: " in first
+    assert "Connection refused" in first
+    assert f"rpm-venv lock -w DIR {source} OUT" in first
+    assert "wheel of" not in first
+    assert others == []
+    assert caught.value.exit_code == 1
 
 
 def test_a_source_directory_is_no_wheel(tmp_path: Path, python: Interpreter, resolver: str) -> None:

@@ -1,4 +1,4 @@
-"""What pip complains of, in one line and with a way out. Pure."""
+"""What pip or uv complains of, in one line and with a way out. Pure."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ _RAISED = re.compile(r"^ *pip\._\w+\.(?:\w+\.)*(\w+: .+)$", re.M)
 _CREDENTIALS = re.compile(r"(?<=//)[^/\s]*@")  # a password may have an @ itself
 _REASON = re.compile(
     r"\[Errno -?\d+\] [^'\"()]*|\[SSL: \w+\] [^'\"()]*|too many \d+ error responses|timed out"
+)
+#: What uv could not fetch, and the causes below it, in the form of any of its versions.
+_UV_NOT_FETCHED = re.compile(
+    r"Failed to fetch: `?([^\s`]+)`?((?:\n *(?:cause:|Caused by:|[├╰]─▶) .*)*)"
+)
+_UV_STATUS = re.compile(r"HTTP status \w+ error \((\d{3})")
+_UV_DENIED = re.compile(
+    r"An index URL \(([^\s)]+)\) could not be queried due to a lack of valid authentication "
+    r"credentials \((\d{3})"
 )
 _MAX = 300
 
@@ -46,6 +55,20 @@ def of_index(said: str) -> Complaint | None:
     said = _plain(said)
     found = _unusable(said)
     return found if found or _NO_MATCH.search(said) else _otherwise(said)
+
+
+def unasked(said: str) -> Complaint | None:
+    """What kept a resolver from asking an index: pip, its log and what it wrote to stderr, or uv.
+
+    None where all have answered, whatever they have. The hint is one of the target's, not of an
+    author's.
+    """
+    said = _plain(said)
+    return (
+        _unfetched(said)
+        or _uv_unfetched(said)
+        or (None if _NO_MATCH.search(said) else _broken(said))
+    )
 
 
 def _plain(said: str) -> str:
@@ -79,11 +102,7 @@ def _unfetched(said: str) -> Complaint | None:
             continue
         if code:
             return _refused(url, code[1])
-        if "SSL" in reason or "certificate" in reason.lower():
-            message = f"the connection to the index at {_host(url)} is not trusted: {_why(reason)}"
-            return Complaint(message, "name its certificate authority with cert= in /etc/pip.conf")
-        message = f"the index at {_host(url)} cannot be reached: {_why(reason)}"
-        return Complaint(message, SHIP_WHEELS, unreachable=True)
+        return _unreached(url, reason)
     return None
 
 
@@ -94,6 +113,26 @@ def _broken(said: str) -> Complaint | None:
     return Complaint(
         f"the index cannot be reached: {_why(found[1])}", SHIP_WHEELS, unreachable=True
     )
+
+
+def _uv_unfetched(said: str) -> Complaint | None:
+    for url, causes in _UV_NOT_FETCHED.findall(said):
+        code = _UV_STATUS.search(causes)
+        if code is None:
+            why = re.split("(?:cause:|Caused by:|─▶) ", causes)[-1]
+            return _unreached(url, why)
+        if code[1] not in ("404", "410"):
+            return _refused(url, code[1])
+    denied = _UV_DENIED.search(" ".join(said.split()))  # its lines are as long as the terminal's
+    return _refused(*denied.groups()) if denied else None
+
+
+def _unreached(url: str, reason: str) -> Complaint:
+    if "SSL" in reason or "certificate" in reason.lower():
+        message = f"the connection to the index at {_host(url)} is not trusted: {_why(reason)}"
+        return Complaint(message, "name its certificate authority with cert= in /etc/pip.conf")
+    message = f"the index at {_host(url)} cannot be reached: {_why(reason)}"
+    return Complaint(message, SHIP_WHEELS, unreachable=True)
 
 
 def _unanswered(said: str) -> Complaint | None:

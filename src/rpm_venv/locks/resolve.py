@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rpm_venv.errors import LockError, Problem, VenvError
+from rpm_venv.errors import FetchError, LockError, Problem, UnreachableError, VenvError
+from rpm_venv.fetching import complaint
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import pylock
 from rpm_venv.locks.lock import HOW_TO_BUILD, SOURCES, is_pylock
@@ -83,7 +84,10 @@ class Answer:
 
 
 def resolve(question: Question) -> Answer:
-    """The wheels that satisfy the question; ``LockError`` with the resolver's reason if none do."""
+    """The wheels that satisfy the question; ``LockError`` with the resolver's reason if none do.
+
+    ``FetchError`` where an index did not answer: ``UnreachableError`` where it cannot be reached.
+    """
     uv = _uv()
     # Beside uv, pip is asked how it is configured: uv does not read that.
     pip = None if uv and question.wheels else next(pips(question.interpreter), None)
@@ -183,7 +187,7 @@ def _ask_uv(
         environment = {**as_uv(configuration), **environment}
         command += ["--no-index"] if configuration.get("no-index") in _TRUE else []
     command += files
-    if _keeping(command, environment, question, scratch) is None:
+    if not _keeping(command, environment, question, scratch):
         # What is there already is what uv prefers. It does that badly with several indexes, and
         # drops a version of which one of them has a wheel for another Python only.
         preferred = tuple(replace(e, files=(), marker=None) for e in question.preferred)
@@ -226,31 +230,41 @@ def _ask_pip(
             subject=str(question.source),
             hint="install uv 0.7 or newer",
         )
-    command = [*pip, "install", "--quiet", "--no-input", "--dry-run", "--report", "-"]
+    # Beside a log, pip writes progress to stdout, so the report is not there.
+    report = scratch / "report.json"
+    command = [*pip, "install", "--quiet", "--no-input", "--dry-run", "--report", str(report)]
     command += ["--ignore-installed", "--only-binary", ":all:"]
+    # An index that does not answer is told of there alone: pip goes on as if it had no wheel.
+    log = scratch / "pip.log"
+    command += ["--log", str(log)]
     if question.wheels:
         command += ["--isolated", *_local(question.wheels)]
     command += [part for file in files for part in ("-r", file)]
     # Nothing gets installed, so the author's rule to install in virtual environments only is moot.
     environment = {**_environment(question), "PIP_REQUIRE_VIRTUALENV": "0"}
-    said = _keeping(command, environment, question, scratch)
-    said = said or _run(command, environment, question)
-    return tuple(map(_from_report, json.loads(said)["install"]))
+    if not _keeping(command, environment, question, scratch, log):
+        _run(command, environment, question, log)
+    return tuple(map(_from_report, json.loads(report.read_text(encoding="utf-8"))["install"]))
 
 
 def _keeping(
-    command: Sequence[str], environment: Mapping[str, str], question: Question, scratch: Path
-) -> str | None:
-    """What the resolver says when it keeps all preferred versions; None where it cannot."""
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    question: Question,
+    scratch: Path,
+    log: Path | None = None,
+) -> bool:
+    """Whether the resolver has answered with all preferred versions kept."""
     if not question.preferred:
-        return None
+        return False
     kept = scratch / "kept.txt"
     pins = (f"{entry.name}=={entry.version}\n" for entry in question.preferred)
     kept.write_text("".join(pins), encoding="utf-8")
     try:
-        return _run([*command, "-c", str(kept)], environment, question)
+        _run([*command, "-c", str(kept)], environment, question, log)
     except LockError:
-        return None
+        return False
+    return True
 
 
 def _local(wheels: Sequence[Path]) -> list[str]:
@@ -268,8 +282,16 @@ def _environment(question: Question) -> dict[str, str]:
     return environment
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], question: Question) -> str:
-    """What the resolver says on stdout; its complaint as a ``LockError``."""
+def _run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    question: Question,
+    log: Path | None = None,
+) -> None:
+    """Have the resolver answer; its complaint as a ``LockError``.
+
+    That no index answered is a ``FetchError``: a resolver may take it for one that has no wheel.
+    """
     done = subprocess.run(
         command,
         env=environment,
@@ -280,12 +302,26 @@ def _run(command: Sequence[str], environment: Mapping[str, str], question: Quest
         check=False,
     )
     if done.returncode == 0:
-        return done.stdout
+        return
+    logged = log.read_text(encoding="utf-8", errors="replace") if log and log.exists() else ""
+    silent = complaint.unasked(logged + done.stderr)
+    if silent:
+        raise _unanswered(silent, question, "pip" if log else "uv and pip")
     raise LockError(
         "the requirements could not be resolved to wheels",
         subject=str(question.source),
         hint=_advice(done.stderr, question),
         problems=[Problem(line) for line in _complaint(done.stderr)],
+    )
+
+
+def _unanswered(silent: complaint.Complaint, question: Question, asked: str) -> FetchError:
+    kind = UnreachableError if silent.unreachable else FetchError
+    return kind(
+        silent.message,
+        subject=str(question.source),
+        hint=f"look at the network and at the configuration of {asked}, or name a directory "
+        f"that has the wheels: rpm-venv lock -w DIR {shlex.quote(str(question.source))} OUT",
     )
 
 
