@@ -10,6 +10,7 @@ numbers of those that failed.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import runpy
@@ -24,6 +25,9 @@ def main(words: Sequence[str]) -> int:
     command = words[3:]
     if count > 1:
         _warm(command)
+        # An eighth of what a pip does is to look again and again at what it has imported.
+        gc.freeze()
+    gc.set_threshold(100_000)
     started = [(number, _start(number, memory, command)) for number in range(first, first + count)]
     failed = [number for number, process in started if _failed(number, process)]
     sys.stdout.write("".join(f"{number}\n" for number in failed))
