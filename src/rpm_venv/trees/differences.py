@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as RealPath
 
@@ -15,7 +17,7 @@ from rpm_venv.system.files import parents
 from rpm_venv.trees import generations
 from rpm_venv.trees.manifest import Finding, Path, Tree, compare
 from rpm_venv.wheels import store
-from rpm_venv.wheels.objects import StoredObject
+from rpm_venv.wheels.objects import StoredFile, StoredObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,13 +56,38 @@ if TYPE_CHECKING:
     _Seen = Union[Finding, _Unread]  # or what has to be read for a finding
 
 
+@dataclass(frozen=True)
+class _Described:
+    """What an object's description has, and its sha256.
+
+    ``paths`` are those of ``files``, sorted: the files of a directory are beside each other, and
+    each of a generation's links to one object, which may be hundreds, is no look at all files.
+    """
+
+    digest: str
+    files: Mapping[str, StoredFile]
+    paths: Sequence[str]
+
+    @classmethod
+    def read(cls, layout: Layout, object_id: str) -> _Described:
+        description = store.description(layout, object_id)
+        files = _by_path(description.stored())
+        return cls(description.digest, files, sorted(files))
+
+    def below(self, inside: str) -> dict[str, Path]:
+        start = len(inside) + 1
+        first = bisect_left(self.paths, f"{inside}/")
+        last = bisect_left(self.paths, f"{inside}0", first)  # "0" is what follows "/"
+        return _expected({path[start:]: self.files[path] for path in self.paths[first:last]})
+
+
 class Trees:
     """Directories of objects that generations have links to, each looked at once."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._known: dict[Tree, tuple[Finding, ...]] = {}
-        self._last: tuple[str, StoredObject, str] | None = None
+        self._last: tuple[str, _Described | None] = ("", None)
 
     def look(self, trees: Iterable[Tree], beside: Sequence[_Seen]) -> tuple[Finding, ...]:
         """Look at those that were not yet, and read the files of ``beside`` in the same go.
@@ -78,31 +105,26 @@ class Trees:
         return self._known[tree]
 
     def _look(self, tree: Tree) -> Iterable[_Seen]:
-        try:
-            stored, digest = self._described(tree.object_id)
-        except VenvError:  # an object that is not there, or waits to be made anew
+        described = self._described(tree.object_id)
+        if described is None:
             return [Finding("missing", "")]
-        if digest != tree.description:
+        if described.digest != tree.description:
             return [Finding("content", "")]
-        start = f"{tree.inside}/"
-        files = {
-            path[len(start) :]: Path(path[len(start) :], "file", file.mode, file.size, file.sha256)
-            for file in stored.files
-            for path in [f"{file.scheme}/{file.path}"]
-            if path.startswith(start)
-        }
         place = self._layout.object(tree.object_id)
         owner = os.stat(self._layout.store)
         above = list(_above(place, tree.inside, owner))
         if any(finding.kind == "type" for finding in above):
             return above  # what is behind it is not the store's
-        return [*above, *_below(place / tree.inside, _with_directories(files), owner)]
+        return [*above, *_below(place / tree.inside, described.below(tree.inside), owner)]
 
-    def _described(self, object_id: str) -> tuple[StoredObject, str]:
-        if self._last is None or self._last[0] != object_id:
-            described = store.description(self._layout, object_id)
-            self._last = (object_id, described.stored(), described.digest)
-        return self._last[1:]
+    def _described(self, object_id: str) -> _Described | None:
+        """None for an object that is not there, or waits to be made anew."""
+        if self._last[0] != object_id:
+            described = None
+            with contextlib.suppress(VenvError):
+                described = _Described.read(self._layout, object_id)
+            self._last = (object_id, described)
+        return self._last[1]
 
 
 def of(layout: Layout, path: str, generation: str, trees: Trees | None = None) -> Iterator[Finding]:
@@ -153,16 +175,22 @@ def _of_object(layout: Layout, object_id: str) -> Iterator[_Seen]:
     except VenvError:
         yield Finding("content", _OBJECT_JSON)
         return
-    paths = [(f"{file.scheme}/{file.path}", file) for file in stored.files]
-    files = {path: Path(path, "file", file.mode, file.size, file.sha256) for path, file in paths}
-    expected = _with_directories(files)
+    expected = _expected(_by_path(stored))
     expected[_OBJECT_JSON] = Path(_OBJECT_JSON, "file", 0o644)
     yield from _below(layout.object(object_id), expected, os.stat(layout.store))
 
 
-def _with_directories(files: Mapping[str, Path]) -> dict[str, Path]:
+def _by_path(stored: StoredObject) -> dict[str, StoredFile]:
+    return {f"{file.scheme}/{file.path}": file for file in stored.files}
+
+
+def _expected(files: Mapping[str, StoredFile]) -> dict[str, Path]:
+    """What is to be there of an object, or of a directory of it, with all directories."""
     directories = {path: Path(path, "dir", 0o755) for path in parents(files)}
-    return {"": _TOP, **directories, **files}
+    entries = {
+        path: Path(path, "file", file.mode, file.size, file.sha256) for path, file in files.items()
+    }
+    return {"": _TOP, **directories, **entries}
 
 
 def _above(place: RealPath, inside: str, owner: os.stat_result) -> Iterator[Finding]:
