@@ -221,16 +221,17 @@ def retire(path: Path, into: Path, description: str) -> Path:
 
 
 def replace_directory(made: Path, place: Path, description: str) -> Path:
-    """Rename a finished directory to ``place``, over another one; where that one is then.
+    """Rename a finished directory to ``place``, over what is there; where that is then.
 
-    It is ``made``, and all in one step, where the filesystem can exchange two directories. An
-    overlay cannot for one of its lower layer: then there is nothing at ``place`` between two steps.
+    What is there is a directory, or a file or link that somebody put there; none is followed.
+    It is ``made``, and all in one step, where the filesystem can exchange the two. An overlay
+    cannot for one of its lower layer: then there is nothing at ``place`` between two steps.
     ``fsync_dir`` of the parent makes it durable.
     """
     try:
         os.rename(made, place)
     except OSError:
-        if not place.is_dir():
+        if not os.path.lexists(place):
             raise
     else:
         return made

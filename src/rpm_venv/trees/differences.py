@@ -107,7 +107,8 @@ class Trees:
     def _look(self, tree: Tree) -> Iterable[_Seen]:
         described = self._described(tree.object_id)
         if described is None:
-            return [Finding("missing", "")]
+            displaced = store.is_displaced(self._layout, tree.object_id)
+            return [Finding("type" if displaced else "missing", "")]
         if described.digest != tree.description:
             return [Finding("content", "")]
         place = self._layout.object(tree.object_id)

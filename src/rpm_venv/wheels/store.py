@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,7 @@ __all__ = [
     "has",
     "head",
     "ids",
+    "is_displaced",
     "is_id",
     "lists_all",
     "loads",
@@ -54,15 +56,27 @@ _ID = r"[0-9a-f]{64}-[A-Za-z0-9_.-]+"  # compiled where it is needed
 
 
 def has(layout: Layout, object_id: str) -> bool:
-    """Whether the object is in the store, whole."""
-    return os.path.isfile(_file(layout, object_id))
+    """Whether the object is in the store, whole; a link in its place is none, wherever it leads."""
+    return os.path.isfile(_file(layout, object_id)) and not is_displaced(layout, object_id)
 
 
 def lists_all(layout: Layout, object_ids: Iterable[str]) -> bool:
-    """Whether all of these objects are in the store, by their names alone: every call asks this."""
+    """Whether all of these are directories of the store, which is all that every call asks."""
     needed = set(object_ids)
+    if not needed:
+        return True
     try:
-        return not needed or needed <= set(os.listdir(layout.store))
+        with os.scandir(layout.store) as entries:  # which says what is a directory, at no cost
+            there = [e for e in entries if e.name in needed and e.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return False
+    return len(there) == len(needed)
+
+
+def is_displaced(layout: Layout, object_id: str) -> bool:
+    """Whether something else is in the place of an object's directory: a link, or a file."""
+    try:
+        return not stat.S_ISDIR(os.lstat(f"{layout.store}/{object_id}").st_mode)
     except FileNotFoundError:
         return False
 
@@ -156,6 +170,8 @@ def description(layout: Layout, object_id: str) -> Description:
     if known is not None and before == _identity(file):
         return known
     try:
+        if is_displaced(layout, object_id):  # whose it is behind a link, nobody knows
+            raise NotADirectoryError("what is in its place is no directory")
         data = reading.content(file, follow=False)
         head = _of(StoredObject.loads_head(data.partition(b"\n")[0]), object_id)
     except FileNotFoundError:
@@ -267,7 +283,7 @@ def put(layout: Layout, made: Path, object_ids: Sequence[str]) -> None:
     files.syncfs(made)
     _forget(layout, object_ids)
     for name in object_ids:
-        # What is there was damaged, or half dropped. Generations may have links to it.
+        # What is there was damaged, half dropped, or is no directory. Generations may link to it.
         files.replace_directory(made / name, layout.object(name), "object.json")
 
 
@@ -276,8 +292,9 @@ def distrust(layout: Layout, object_ids: Collection[str]) -> None:
     _forget(layout, object_ids)
     for name in object_ids:
         trust.refuse_outside(layout.object(name), layout.root)
-        with contextlib.suppress(FileNotFoundError):
-            (layout.object(name) / "object.json").unlink()
+        if not is_displaced(layout, name):  # that is made anew in any case
+            with contextlib.suppress(FileNotFoundError):
+                (layout.object(name) / "object.json").unlink()
 
 
 def clear(layout: Layout, added: Iterable[str]) -> None:
@@ -300,8 +317,11 @@ def drop(layout: Layout, object_ids: Collection[str]) -> None:
     wrong = [name for name in object_ids if not is_id(name)]
     if wrong:
         raise ValueError(f"not the name of an object: {wrong[0]!r}")
+    displaced = [name for name in object_ids if is_displaced(layout, name)]
+    for name in displaced:
+        files.remove_tree(layout.object(name))  # the file, or the link itself
     there = [name for name in object_ids if layout.object(name).is_dir()]
-    if not there:
+    if not there and not displaced:
         return
     _forget(layout, object_ids)
     files.make_staging(layout)

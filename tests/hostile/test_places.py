@@ -1,0 +1,131 @@
+"""The directories that everything stands in, and what may be in the place of an object's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rpm_venv import cli
+from rpm_venv.paths import Layout
+from rpm_venv.system import files
+from tests.hostile.building import source
+from tests.hostile.conftest import Tally
+from tests.hostile.wheels import Wheel
+
+PATH = "/opt/app/penv"
+PYTHON = "/usr/bin/python3"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A system with an environment, whose wheel is at hand."""
+    root = tmp_path_factory.mktemp("places") / "root"
+    wheels = root / "wheels"
+    wheels.mkdir(parents=True)
+    wheel = source(Wheel().write(wheels))
+    (root / "lock.txt").write_text(f"demo==1.0 --hash=sha256:{wheel.sha256}\n")
+    install = ["install", "-o", "-w", "/wheels", "-r", "/lock.txt", "-p", PYTHON, PATH]
+    assert cli.main(["--root", str(root), *install]) == 0
+    return root
+
+
+@pytest.fixture
+def layout(made: Path, tmp_path: Path) -> Layout:
+    """That system anew."""
+    root = tmp_path / "root"
+    shutil.copytree(made, root, symlinks=True)
+    return Layout(root)
+
+
+Call = Callable[..., "tuple[int, str]"]
+
+
+@pytest.fixture
+def call(layout: Layout, capsys: pytest.CaptureFixture[str]) -> Call:
+    """A verb on that system: its exit code, and all that it said."""
+
+    def done(*words: str) -> tuple[int, str]:
+        code = cli.main(["--root", str(layout.root), *words])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return done
+
+
+def _object(layout: Layout) -> Path:
+    (place,) = layout.store.iterdir()
+    return place
+
+
+def _file(place: Path, beside: Path) -> None:
+    files.remove_tree(place)
+    place.write_text("no object")
+
+
+def _link(place: Path, beside: Path) -> None:
+    """To the object itself, where somebody else could change it."""
+    place.rename(beside)
+    place.symlink_to(os.path.relpath(beside, place.parent))
+
+
+def _stale(place: Path, beside: Path) -> None:
+    _link(place, beside)
+    (beside / "site/demo/__init__.py").write_text("changed = True\n")
+
+
+def _dangling(place: Path, beside: Path) -> None:
+    files.remove_tree(place)
+    place.symlink_to(beside)
+
+
+IN_PLACE = {"file": _file, "link": _link, "link to a changed one": _stale, "dangling": _dangling}
+LOCK = ("-o", "-w", "/wheels", "-r", "/lock.txt", "-p", PYTHON)
+
+
+def _content(place: Path) -> dict[str, bytes]:
+    return {str(each): each.read_bytes() for each in place.rglob("*") if each.is_file()}
+
+
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_what_is_in_the_place_of_an_object_is_found_and_mended(
+    layout: Layout, call: Call, tally: Tally, kind: str
+) -> None:
+    place, beside = _object(layout), layout.root / "elsewhere"
+    IN_PLACE[kind](place, beside)
+    before = _content(beside)
+    code, said = call("verify")
+    assert (code, said.split()[0]) == (3, "type")
+    assert f"rpm-venv repair {PATH}" in said
+    assert call("gc") == (0, "")
+    assert os.path.lexists(place), "a generation refers to it"
+    assert call("repair") == (0, f"repaired {PATH}\n")
+    assert place.is_dir()
+    assert not place.is_symlink()
+    assert call("verify") == (0, "")
+    assert _content(beside) == before
+    assert os.listdir(layout.staging) == []
+    tally("in place of an object", "made safe")
+
+
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_an_install_takes_no_object_from_behind_a_link_nor_gc_what_is_there(
+    layout: Layout, call: Call, tally: Tally, kind: str
+) -> None:
+    place, beside = _object(layout), layout.root / "elsewhere"
+    IN_PLACE[kind](place, beside)
+    before = _content(beside)
+    assert call("install", *LOCK, "/opt/other/penv") == (0, "")
+    assert place.is_dir()
+    assert not place.is_symlink()
+    assert call("verify") == (0, "")
+    IN_PLACE[kind](place, layout.root / "again")
+    for path in (PATH, "/opt/other/penv"):
+        assert call("remove", path)[0] == 0
+    assert call("gc") == (0, "")
+    assert os.listdir(layout.store) == []
+    assert _content(beside) == before
+    tally("in place of an object", "made safe")
