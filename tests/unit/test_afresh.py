@@ -71,11 +71,15 @@ def layout(built: Layout, tmp_path: Path) -> Layout:
 
 
 def ship(
-    layout: Layout, built: Layout, tag: str, change: Callable[[Path], object] | None = None
+    layout: Layout,
+    built: Layout,
+    tag: str,
+    change: Callable[[Path], object] | None = None,
+    bears: tuple[str, ...] | None = None,
 ) -> str:
     """What a package brings that was built with another Python; its content digest.
 
-    ``change`` is done before the object is described.
+    ``change`` is done before the object is described. ``bears`` is what it says of that.
     """
     stored = only_object(built)
     made = layout.root / "made"
@@ -88,7 +92,8 @@ def ship(
     paths = (file for file in made.rglob("*") if file.is_file() and file.name != "object.json")
     files = sorted((described(made, path) for path in paths), key=lambda f: (f.scheme, f.path))
     name = f"{stored.id.partition('-')[0]}-{tag}"
-    description = replace(stored, id=name, files=tuple(files)).dumps()
+    bears = stored.bears if bears is None else bears
+    description = replace(stored, id=name, files=tuple(files), bears=bears).dumps()
     (made / "object.json").write_bytes(description)
     digest = packaged.content_digest(description)
     layout.packaged.mkdir(parents=True, exist_ok=True)
@@ -218,6 +223,20 @@ def test_byte_code_that_claims_to_be_for_this_python_is_not_believed(
     ship(layout, built, FOREIGN, claim)
     bring(layout)
     assert tree(layout) == tree(built)
+
+
+def test_a_link_to_what_was_byte_code_of_another_python_alone_is_refused(
+    built: Layout, tmp_path: Path
+) -> None:
+    def change(made: Path) -> None:
+        (made / "site/code/__pycache__").mkdir(parents=True)
+        (made / f"site/code/__pycache__/x.{FOREIGN}.pyc").write_bytes(b"some")
+
+    layout = Layout(tmp_path / "root")
+    ship(layout, built, FOREIGN, change, bears=("code",))
+    with pytest.raises(VenvError, match="no file is in 'code/'"):
+        bring(layout)
+    assert store.ids(layout) == ()
 
 
 def test_another_wheels_object_is_refused(layout: Layout) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -159,14 +160,65 @@ def test_what_is_the_environments_own_is_refused(name: str) -> None:
     ],
 )
 def test_a_description_with_another_portion_is_damaged(portion: str) -> None:
-    with pytest.raises(VenvError, match="damaged"):
+    with pytest.raises(VenvError, match="damaged: a path that no object has"):
         described("a", ["ns/a/x.py"], [portion]).stored()
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["other/x.py"],
+        ["ns.py"],
+        ["ns"],
+        ["ns-a/x.py", "ns0/x.py", "nsa/x.py", "other/ns/x.py"],
+        ["data:ns/x.py", "headers:ns/a/x.py"],
+        ["ns/x.py", "ns/a", "ns/a.py", "ns/a-b/x.py", "ns/ab/x.py", "ns/b/a/x.py"],
+    ],
+)
+def test_a_link_to_a_directory_without_files_is_damaged(paths: list[str]) -> None:
+    description = described("a", paths, ["ns/a"])
+    wrong = "damaged: no file is in 'ns/" + ("a/'" if "ns/x.py" in paths else "'")
+    with pytest.raises(VenvError, match=wrong):
+        description.stored()
+    with pytest.raises(VenvError, match=wrong):
+        _ = description.loose
+    with pytest.raises(VenvError, match=wrong):
+        linked.apart([B, description], INTERPRETER)
 
 
 def test_many_wheels_of_one_namespace_have_a_link_each() -> None:
     spaces = [f"ns/w{number}" for number in range(60)]
     many = [described(each[3:], ["ns/__init__.py", f"{each}/a.py"], [each]) for each in spaces]
     assert links(*many) == {each: each[3:] for each in spaces}
+
+
+#: Names that begin alike, sort around "/", or are written otherwise than they are in a description.
+ODD = st.sampled_from(["a", "a-", "a0", 'a"', "\\a", "é", "\U0001f600", "\uffee"])
+PLACES = st.lists(ODD, min_size=1, max_size=3).map("/".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sets(PLACES), st.sets(ODD, min_size=1), st.sets(PLACES))
+def test_a_description_may_have_links_where_it_has_files(
+    files: set[str], bears: set[str], portions: set[str]
+) -> None:
+    """By looking at all files for each directory, whatever the order is in which it names them."""
+    inside = [place for place in portions if place.partition("/")[0] in bears and "/" in place]
+    paths = sorted(f"{place}/x.py" for place in files)
+    rows = tuple(StoredFile("site", path, 0o644, 0, "") for path in paths)
+    stored = StoredObject("", "", "", "", "", rows, (), tuple(bears), tuple(inside))
+    missing = [
+        place
+        for place in (*bears, *inside)
+        if not any(path.startswith(f"{place}/") for path in paths)
+    ]
+    data = stored.dumps()
+    if missing:
+        first = min(f"{place}/" for place in missing)
+        with pytest.raises(ValueError, match=re.escape(f"no file is in {first!a}, ")):
+            stored.refuse_empty(data)
+    else:
+        stored.refuse_empty(data)
 
 
 FILES = st.builds(

@@ -240,6 +240,25 @@ def test_an_object_from_before_portions_were_looked_for(system: System) -> None:
     assert system.findings("/opt/app3/penv") == []
 
 
+@pytest.mark.parametrize("key", ["bears", "portions"])
+def test_a_description_with_a_link_that_would_lead_nowhere(system: System, key: str) -> None:
+    """As damage, or somebody who has been root, may leave it: no generation is made of it."""
+    file = system.object(NAMED[0]) / "object.json"
+    head, _, rows = file.read_bytes().partition(b"\n")
+    told = json.loads(head)
+    told[key].append({"bears": "gone", "portions": "names/gone"}[key])
+    file.write_bytes(json.dumps(told, separators=(",", ":")).encode() + b"\n" + rows)
+    said = system.call(*INSTALL, "/opt/app3/penv", code=1)
+    assert "description is damaged: no file is in" in said and "rpm-venv repair" in said
+    assert not os.path.lexists(system.root / "opt/app3/penv")
+    assert f"missing {ONE}/{SITE}/names/a" in system.findings()
+    system.call("repair", ONE)
+    assert system.findings(ONE, TWO) == []
+    system.install("/opt/app3/penv")
+    assert tuple(system.trees("/opt/app3/penv")) == LINKED
+    assert system.findings() == []
+
+
 def test_the_administrator_can_do_without(system: System) -> None:
     (system.root / "etc").mkdir(exist_ok=True)
     (system.root / "etc/rpm-venv.conf").write_text("links = no\n")

@@ -213,6 +213,23 @@ def test_a_description_that_leads_elsewhere_is_refused(layout: Layout, tmp_path:
     assert store.ids(layout) == ()
 
 
+def test_a_link_to_a_directory_that_the_object_has_not_is_refused(layout: Layout) -> None:
+    """It would lead nowhere. The name is that of the content, as a hostile package has it."""
+    place = only_packaged(layout)
+    stored = only_description(place)
+    for gone, changed in (
+        ("gone", replace(stored, bears=("demo", "gone"))),
+        ("demo/gone", replace(stored, bears=("demo",), portions=("demo/gone",))),
+    ):
+        description = changed.dumps()
+        other = packaged.directory(layout, packaged.content_digest(description))
+        shutil.copytree(place, other)
+        (other / "object.json").write_bytes(description)
+        with pytest.raises(VenvError, match=f"no file is in '{gone}/'"):
+            packaged.bring(layout, [Packaged(stored.id, other.name)], PYTHON, lambda _: None)
+    assert store.ids(layout) == ()
+
+
 def only_description(place: Path) -> store.StoredObject:
     return store.StoredObject.loads((place / "object.json").read_bytes())
 

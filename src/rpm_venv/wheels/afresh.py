@@ -182,6 +182,11 @@ class Compiling:
         files.append(StoredFile("site", own, 0o644, len(record), digest))
         files.sort(key=lambda file: (file.scheme, file.path))
         stored = replace(self._stored, files=tuple(files))
-        self._tree.write("object.json", 0o644, stored.dumps())
+        description = stored.dumps()
+        try:
+            stored.refuse_empty(description)
+        except ValueError as error:  # there was byte code alone
+            raise WheelError(str(error), subject=stored.filename) from None
+        self._tree.write("object.json", 0o644, description)
         self._tree.finish()
         return stored

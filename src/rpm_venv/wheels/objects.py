@@ -186,12 +186,23 @@ class StoredObject:
         rows = data[data.find(b"\n") + 1 :].splitlines() if b"\n" in data else []
         if len(rows) > _MOST_FILES:
             raise ValueError(f"more than {_MOST_FILES} files")
-        below = tuple(_line(["site", f"{top}/"])[: -len(b'"]\n')] for top in without)
+        below = tuple(map(_beginning, without))
         rows = [row for row in rows if not row.startswith(below)] if below else rows
         # One document is read several times faster than one a line.
         files = shapes.loads(b"[" + b",".join(rows) + b"]")
         shapes.rows(files, _FILE)
         return replace(self, files=tuple(itertools.starmap(StoredFile, files)))
+
+    def refuse_empty(self, data: bytes) -> None:
+        """``ValueError`` where a directory that may be a link has no file in the whole description.
+
+        A link to it would lead nowhere. The lines are in the order of paths: one go finds all.
+        """
+        found = 0
+        for place in sorted([f"{each}/" for each in (*self.bears, *self.portions)]):
+            found = data.find(b"\n" + _beginning(place[:-1]), found)
+            if found < 0:
+                raise ValueError(f"no file is in {place!a}, which it says may be a link")
 
 
 def _rows(files: Sequence[StoredFile]) -> list[str]:
@@ -206,6 +217,11 @@ def _rows(files: Sequence[StoredFile]) -> list[str]:
         _ENCODE([file.scheme, file.path, file.mode, file.size, file.sha256]) + "\n"
         for file in files
     ]
+
+
+def _beginning(place: str) -> bytes:
+    """How the line of a file begins that is below a directory of ``site``."""
+    return f'["site",{_ENCODE(f"{place}/")[:-1]}'.encode()
 
 
 def _line(value: object) -> bytes:

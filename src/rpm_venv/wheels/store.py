@@ -119,6 +119,7 @@ class Description:
         try:
             stored = self.head.with_files(self.data, without)
             _refuse_paths(stored)
+            stored.refuse_empty(self.data)
         except ValueError as error:
             raise _damaged(self.head.id, error) from None
         return stored
@@ -192,9 +193,12 @@ def _damaged(object_id: str, error: Exception) -> VenvError:
 def loads(data: bytes, object_id: str, without: Iterable[str] = ()) -> StoredObject:
     """The object that is described; ``ValueError`` where it is another, or leads out of itself.
 
-    ``without`` is as in ``StoredObject.loads``.
+    So it is where a link to one of its directories would lead nowhere. ``without`` is as in
+    ``StoredObject.loads``.
     """
-    return _of(StoredObject.loads(data, without), object_id)
+    stored = _of(StoredObject.loads(data, without), object_id)
+    stored.refuse_empty(data)
+    return stored
 
 
 def _of(stored: StoredObject, object_id: str) -> StoredObject:
