@@ -5,7 +5,9 @@ Each set has a second lock in which one distribution has another version.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,15 +57,14 @@ class Set:
     def count(self) -> int:
         return len(self.lock.read_text().splitlines())
 
-    def packed(self) -> int:
-        """Bytes of the wheels of the lock."""
-        listed = self.lock.read_text()
-        names = {line.partition("==")[0].replace("-", "_") for line in listed.splitlines()}
-        return sum(
-            wheel.stat().st_size
-            for wheel in self.wheels.iterdir()
-            if wheel.name.split("-")[0].lower() in names
-        )
+    def locked(self) -> list[Path]:
+        """The wheels of the lock."""
+        digests = set(re.findall(r"sha256:([0-9a-f]{64})", self.lock.read_text()))
+        return [
+            wheel
+            for wheel in sorted(self.wheels.iterdir())
+            if hashlib.sha256(wheel.read_bytes()).hexdigest() in digests
+        ]
 
 
 def prepared(name: str) -> Set:

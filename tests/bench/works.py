@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import disk, distant, ours
+from tests.bench import disk, distant, least, ours
 from tests.bench.measured import Cost, cost
 from tests.bench.others import Commands, Pip, SystemPip, Uv, newest_pip
 from tests.bench.ours import PATH, SECOND, Runtime, install
@@ -70,7 +70,9 @@ class Works:
 
     def round(self, number: int) -> None:
         """All works once; who is first changes from round to round."""
-        roads: list[Callable[[Path], None]] = [self._ours, self._uv, self._pip, self._unsheltered]
+        roads: list[Callable[[Path], None]] = [
+            self._ours, self._uv, self._pip, self._unsheltered, self._least,
+        ]  # fmt: skip
         first = number % len(roads)
         for road in roads[first:] + roads[:first]:
             with disk.fresh(self._scratch / "disk") as place:
@@ -113,6 +115,10 @@ class Works:
     def _unsheltered(self, place: Path) -> None:
         root = ours.system(place / "ours", self._set)
         self._note("cold", "ours, unconfined", self._unconfined.command(root, *install()))
+
+    def _least(self, place: Path) -> None:
+        wheels = map(str, self._set.locked())
+        self._note("cold", "the least", [SYSTEM_PYTHON, "-IS", least.__file__, str(place), *wheels])
 
     def _uv(self, place: Path) -> None:
         for contender, byte_code in (("uv with byte code", True), ("uv", False)):
