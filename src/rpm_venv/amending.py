@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rpm_venv import apply, plan
+from rpm_venv import apply
 from rpm_venv.choose import Choice
 from rpm_venv.errors import VenvError
 from rpm_venv.locks import amendments
 from rpm_venv.locks.amended import Amendment
 from rpm_venv.plan import Wish
 from rpm_venv.report import Context
+from rpm_venv.steps import BringObjects, MakeGeneration, MakeObjects
 from rpm_venv.wheels.objects import object_id
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rpm_venv.steps import Step
+
 #: The steps that change nothing which anybody can see.
-_OBJECTS = (plan.BringObjects, plan.MakeObjects)
-_UNSEEN = (*_OBJECTS, plan.MakeGeneration)
+_OBJECTS = (BringObjects, MakeObjects)
+_UNSEEN = (*_OBJECTS, MakeGeneration)
 
 
 def prepare(
-    context: Context, wish: Wish, choice: Choice, steps: Sequence[plan.Step]
+    context: Context, wish: Wish, choice: Choice, steps: Sequence[Step]
 ) -> tuple[tuple[str, ...], dict[Amendment, str]]:
     """Make objects and generation of an amended lock; what there is to say, and what does not fit.
 
     An environment never fails because of an amendment: what cannot be made with it is made without.
     Where nothing is amended, nothing is done.
     """
-    generation = [step for step in steps if isinstance(step, plan.MakeGeneration)]
+    generation = [step for step in steps if isinstance(step, MakeGeneration)]
     if not choice.amended.applied or not generation:
         return (), {}
     try:
@@ -39,7 +44,7 @@ def prepare(
     return said, refused
 
 
-def left(steps: Sequence[plan.Step], choice: Choice) -> tuple[plan.Step, ...]:
+def left(steps: Sequence[Step], choice: Choice) -> tuple[Step, ...]:
     """The steps that ``prepare`` has not done."""
     if not choice.amended.applied:
         return tuple(steps)

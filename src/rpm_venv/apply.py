@@ -6,10 +6,25 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from rpm_venv import history, plan, state
+from rpm_venv import history, state
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
+from rpm_venv.steps import (
+    BringObjects,
+    DropGenerations,
+    Forget,
+    MakeBoth,
+    MakeGeneration,
+    MakeObjects,
+    MendObjects,
+    RemoveParents,
+    SweepStore,
+    Switch,
+    Tell,
+    Unlink,
+    WriteState,
+)
 from rpm_venv.system import declared, files, trust
 from rpm_venv.trees import generations
 from rpm_venv.wheels import store
@@ -18,6 +33,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from rpm_venv.steps import Step
+
 #: Trees that another process is started for, to delete them. Measured: half the time for 138.
 _WORTH = 24
 
@@ -25,7 +42,7 @@ _WORTH = 24
 LEFT = "warning: not all that is no longer needed could be removed"
 
 
-def apply(context: Context, steps: Iterable[plan.Step]) -> tuple[str, ...]:
+def apply(context: Context, steps: Iterable[Step]) -> tuple[str, ...]:
     """Execute the steps in their order; what there is to say of them, a line each.
 
     The caller is inside ``exclusive``. A step that fails raises and ends the execution; what was
@@ -33,33 +50,33 @@ def apply(context: Context, steps: Iterable[plan.Step]) -> tuple[str, ...]:
     an ``OSError`` only while the public path leads where it led.
     """
     said: list[str] = []
-    changed: plan.Step | None = None
+    changed: Step | None = None
     for step in steps:
         try:
             said.extend(_STEPS[type(step)](context, step))
         except OSError as error:
-            if isinstance(step, _TIDYING) and not isinstance(changed, plan.Unlink):
+            if isinstance(step, _TIDYING) and not isinstance(changed, Unlink):
                 said.append(f"{LEFT}: {error}")
                 continue
             changed = step if _has_changed(context, step) else changed
             if changed is None:
                 raise
             raise _half_way(changed, error) from error
-        changed = step if isinstance(step, (plan.Switch, plan.Unlink)) else changed
+        changed = step if isinstance(step, (Switch, Unlink)) else changed
     return tuple(said)
 
 
-def _has_changed(context: Context, step: plan.Step) -> bool:
+def _has_changed(context: Context, step: Step) -> bool:
     """Whether a step that failed has changed where the public path leads, and failed then."""
-    if isinstance(step, plan.Switch):
+    if isinstance(step, Switch):
         return generations.live(context.layout, step.path).generation == step.generation
-    return isinstance(step, plan.Unlink) and (
-        generations.live(context.layout, step.path).kind == "nothing"
-    )
+    if isinstance(step, Unlink):
+        return generations.live(context.layout, step.path).kind == "nothing"
+    return False
 
 
-def _half_way(changed: plan.Step, error: OSError) -> VenvError:
-    done = "the new environment is there" if isinstance(changed, plan.Switch) else "it is gone"
+def _half_way(changed: Step, error: OSError) -> VenvError:
+    done = "the new environment is there" if isinstance(changed, Switch) else "it is gone"
     return VenvError(
         f"{done}, but not all could be done: {error}",
         subject=getattr(changed, "path", ""),
@@ -127,18 +144,18 @@ def _delete(layout: Layout, names: Iterable[str]) -> None:
     shares.each(files.remove_tree, places, [1] * len(places), _WORTH)
 
 
-def _make(context: Context, step: plan.Step) -> tuple[str, ...]:
+def _make(context: Context, step: Step) -> tuple[str, ...]:
     from rpm_venv import making  # not for a removal, nor for an install of what is there
 
     return making.STEPS[type(step)](context, step)
 
 
-def _write_state(context: Context, step: plan.WriteState) -> tuple[str, ...]:
+def _write_state(context: Context, step: WriteState) -> tuple[str, ...]:
     state.write(context.layout, step.environment)
     return ()
 
 
-def _switch(context: Context, step: plan.Switch) -> tuple[str, ...]:
+def _switch(context: Context, step: Switch) -> tuple[str, ...]:
     from rpm_venv.trees import fapolicyd  # as in _make
 
     said = fapolicyd.know(context.layout, step.path, step.generation)
@@ -147,12 +164,12 @@ def _switch(context: Context, step: plan.Switch) -> tuple[str, ...]:
     return (*said, *([f"warning: {step.path} saved as {aside}"] if aside else []))
 
 
-def _unlink(context: Context, step: plan.Unlink) -> tuple[str, ...]:
+def _unlink(context: Context, step: Unlink) -> tuple[str, ...]:
     generations.unlink(context.layout, step.path)
     return ()
 
 
-def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str, ...]:
+def _drop_generations(context: Context, step: DropGenerations) -> tuple[str, ...]:
     if not step.names:
         generations.drop(context.layout, step.path, ())
         return ()
@@ -166,7 +183,7 @@ def _drop_generations(context: Context, step: plan.DropGenerations) -> tuple[str
     return said
 
 
-def _sweep_store(context: Context, step: plan.SweepStore) -> tuple[str, ...]:
+def _sweep_store(context: Context, step: SweepStore) -> tuple[str, ...]:
     del step
     if not context.tidies:
         files.make_directory(context.layout.staging / "unswept")  # tells the next ``exclusive``
@@ -204,13 +221,13 @@ def _drop_unreferred(layout: Layout) -> tuple[str, tuple[str, ...]]:
     return "", said
 
 
-def _mend_objects(context: Context, step: plan.MendObjects) -> tuple[str, ...]:
+def _mend_objects(context: Context, step: MendObjects) -> tuple[str, ...]:
     store.distrust(context.layout, step.damaged)
     store.clear(context.layout, step.added)
     return ()
 
 
-def _tell(context: Context, step: plan.Tell) -> tuple[str, ...]:
+def _tell(context: Context, step: Tell) -> tuple[str, ...]:
     said: tuple[str, ...] = ()
     try:
         is_new = history.tell(context.layout, step.event, once=step.once)
@@ -224,7 +241,7 @@ def _tell(context: Context, step: plan.Tell) -> tuple[str, ...]:
     return said
 
 
-def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ...]:
+def _remove_parents(context: Context, step: RemoveParents) -> tuple[str, ...]:
     for directory in step.directories:
         real = context.layout.real(directory)
         trust.refuse_outside(real.parent, context.layout.root)
@@ -232,26 +249,26 @@ def _remove_parents(context: Context, step: plan.RemoveParents) -> tuple[str, ..
     return ()
 
 
-def _forget(context: Context, step: plan.Forget) -> tuple[str, ...]:
+def _forget(context: Context, step: Forget) -> tuple[str, ...]:
     state.forget(context.layout, step.path)
     return ()
 
 
 #: What later calls do as well, where it fails in an install.
-_TIDYING = (plan.DropGenerations, plan.SweepStore)
+_TIDYING = (DropGenerations, SweepStore)
 
 _STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
-    plan.BringObjects: _make,
-    plan.MakeObjects: _make,
-    plan.MakeGeneration: _make,
-    plan.MakeBoth: _make,
-    plan.WriteState: _write_state,
-    plan.Switch: _switch,
-    plan.Unlink: _unlink,
-    plan.DropGenerations: _drop_generations,
-    plan.SweepStore: _sweep_store,
-    plan.MendObjects: _mend_objects,
-    plan.RemoveParents: _remove_parents,
-    plan.Tell: _tell,
-    plan.Forget: _forget,
+    BringObjects: _make,
+    MakeObjects: _make,
+    MakeGeneration: _make,
+    MakeBoth: _make,
+    WriteState: _write_state,
+    Switch: _switch,
+    Unlink: _unlink,
+    DropGenerations: _drop_generations,
+    SweepStore: _sweep_store,
+    MendObjects: _mend_objects,
+    RemoveParents: _remove_parents,
+    Tell: _tell,
+    Forget: _forget,
 }

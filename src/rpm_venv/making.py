@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from rpm_venv import plan
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
+from rpm_venv.steps import BringObjects, MakeBoth, MakeGeneration, MakeObjects
 from rpm_venv.system import configuration, files, labels, trust
 from rpm_venv.trees import fapolicyd, generations
 from rpm_venv.trees.assemble import Assembling
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def _bring_objects(context: Context, step: plan.BringObjects) -> tuple[str, ...]:
+def _bring_objects(context: Context, step: BringObjects) -> tuple[str, ...]:
     from rpm_venv.wheels import packaged  # most machines get none
 
     context.progress(f"taking {len(step.objects)} objects from packages")
@@ -34,7 +34,7 @@ def _bring_objects(context: Context, step: plan.BringObjects) -> tuple[str, ...]
 
 
 def _make_objects(
-    context: Context, step: plan.MakeObjects, meanwhile: Callable[[], None] = lambda: None
+    context: Context, step: MakeObjects, meanwhile: Callable[[], None] = lambda: None
 ) -> tuple[str, ...]:
     missing = store.build(
         context.layout,
@@ -58,19 +58,19 @@ def _less_confined(done: str, missing: Collection[str]) -> tuple[str, ...]:
     return (f"warning: wheels were {done} with less confinement: {layers}",)
 
 
-def _make_generation(context: Context, step: plan.MakeGeneration) -> tuple[str, ...]:
+def _make_generation(context: Context, step: MakeGeneration) -> tuple[str, ...]:
     with _staged(context.layout, step) as (into, assembling):
         return _finish(context, step, into, assembling)
 
 
-def _make_both(context: Context, step: plan.MakeBoth) -> tuple[str, ...]:
+def _make_both(context: Context, step: MakeBoth) -> tuple[str, ...]:
     with _staged(context.layout, step.generation) as (into, assembling):
         said = _make_objects(context, step.objects, lambda: assembling.begin(step.there))
         return (*said, *_finish(context, step.generation, into, assembling))
 
 
 @contextlib.contextmanager
-def _staged(layout: Layout, step: plan.MakeGeneration) -> Iterator[tuple[Path, Assembling]]:
+def _staged(layout: Layout, step: MakeGeneration) -> Iterator[tuple[Path, Assembling]]:
     """A directory to make a generation in, which is gone where that fails."""
     wanted = step.generation
     into = layout.staging / wanted.name
@@ -89,7 +89,7 @@ def _staged(layout: Layout, step: plan.MakeGeneration) -> Iterator[tuple[Path, A
 
 
 def _finish(
-    context: Context, step: plan.MakeGeneration, into: Path, assembling: Assembling
+    context: Context, step: MakeGeneration, into: Path, assembling: Assembling
 ) -> tuple[str, ...]:
     layout, wanted = context.layout, step.generation
     context.progress(f"assembling {wanted.path} from {len(wanted.distributions)} wheels")
@@ -116,8 +116,8 @@ def _put(made: Path, place: Path, root: Path) -> None:
 
 
 STEPS: dict[type, Callable[[Context, Any], tuple[str, ...]]] = {
-    plan.BringObjects: _bring_objects,
-    plan.MakeObjects: _make_objects,
-    plan.MakeGeneration: _make_generation,
-    plan.MakeBoth: _make_both,
+    BringObjects: _bring_objects,
+    MakeObjects: _make_objects,
+    MakeGeneration: _make_generation,
+    MakeBoth: _make_both,
 }

@@ -7,6 +7,7 @@ A *real path* is the same file as this process sees it, below ``--root``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -191,3 +192,18 @@ class Layout:
 
     def state_file(self, path: str) -> Path:
         return self.state / f"{escape(path)}.json"
+
+
+def parents(paths: Iterable[str]) -> set[str]:
+    """All directories above these relative paths, but for the top."""
+    return with_parents({path.rpartition("/")[0] for path in paths})
+
+
+def with_parents(places: Iterable[str]) -> set[str]:
+    """Relative directories and all that they are in, but for the top."""
+    found: set[str] = set()
+    for place in places:
+        while place and place not in found:
+            found.add(place)
+            place = place.rpartition("/")[0]  # noqa: PLW2901  up to the top
+    return found

@@ -35,7 +35,7 @@ ROWS = (
     ("locks", "locks.toml locks.requirements locks.pylock locks.lock fetching.complaint"),
     (
         "knowledge",
-        "trees.generation environment events locks.resolve locks.built locks.exact locks.own "
+        "trees.generation environment events steps locks.resolve locks.built locks.exact locks.own "
         "locks.targets locks.project locks.exported locks.uvlock locks.poetrylock locks.carry "
         "locks.amendments locks.fit building.dependencies building.libraries building.source "
         "building.vendored building.rpmbuild",

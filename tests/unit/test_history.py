@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rpm_venv import apply, cli, history, plan
+from rpm_venv import apply, cli, history
 from rpm_venv.events import Event
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context
+from rpm_venv.steps import Tell
 from tests.unit import environments
 
 PATH, OTHER = "/opt/app1/penv", "/opt/app2/penv"
@@ -102,7 +103,7 @@ def test_a_line_costs_one_fsync(layout: Layout, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_link_in_its_place_is_not_followed_and_nothing_fails(layout: Layout) -> None:
     layout.history.symlink_to(layout.root / "elsewhere")
-    (said,) = apply.apply(Context(layout), (plan.Tell(INSTALLED),))
+    (said,) = apply.apply(Context(layout), (Tell(INSTALLED),))
     assert said.startswith("warning: the history could not be written")
     assert not (layout.root / "elsewhere").exists()
 

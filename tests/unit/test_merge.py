@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from rpm_venv.system.files import parents
+from rpm_venv.paths import parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees.merge import Merged, merge
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,9 +13,13 @@ from rpm_venv.declaration import Declaration, Package
 from rpm_venv.environment import Environment
 from rpm_venv.fetching.shelf import Found
 from rpm_venv.locks.amended import APPLIED, Outcome
+from rpm_venv.steps import DropGenerations, MakeBoth, Switch, WriteState
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees.generation import Distribution, Live, name
 from rpm_venv.wheels.store import Source
+
+if TYPE_CHECKING:
+    from rpm_venv.steps import Step
 
 OLD = Package("app1", "1.0", "1", "noarch")
 NEW = Package("app1", "2.0", "1", "noarch")
@@ -31,7 +35,7 @@ BEFORE = "0" * 20
 NOTHING = plan.Facts(Live("nothing"), missing_parents=("/opt/app1",))
 
 
-def kinds(steps: tuple[plan.Step, ...]) -> list[str]:
+def kinds(steps: tuple[Step, ...]) -> list[str]:
     return [type(step).__name__ for step in steps]
 
 
@@ -45,7 +49,7 @@ def installed(**more: Any) -> plan.Facts:
 def test_a_first_install_makes_everything_before_anything_points_to_it() -> None:
     steps = plan.install(WISH, [CHOICE], NOTHING)
     assert kinds(steps) == ["MakeObjects", "MakeGeneration", "WriteState", "Switch", "Tell"]
-    state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
+    state = next(step for step in steps if isinstance(step, WriteState)).environment
     assert (state.wanted, state.kept, state.parents) == (WANTED, (WANTED,), ("/opt/app1",))
 
 
@@ -106,7 +110,7 @@ def test_objects_in_the_store_are_not_made_again() -> None:
 def test_what_is_there_is_begun_with_while_little_is_made() -> None:
     here = [Found(replace(WHEEL, name=f"here{n}", sha256=f"{n}" * 64)) for n in range(2)]
     making, *rest = plan.install(WISH, [CHOICE, *here], NOTHING)
-    assert isinstance(making, plan.MakeBoth)
+    assert isinstance(making, MakeBoth)
     assert kinds(tuple(rest)) == ["WriteState", "Switch", "Tell"]
     assert making.there == tuple(f"{n * 64}-cpython-311" for n in "01")
     assert making.objects.sources == (CHOICE.source,)
@@ -134,7 +138,7 @@ def test_the_one_before_stays_older_ones_go_but_not_under_a_process() -> None:
         in_use=frozenset({used}),
     )
     steps = plan.install(WISH, [CHOICE], facts)
-    assert plan.DropGenerations(PATH, (oldest,)) in steps
+    assert DropGenerations(PATH, (oldest,)) in steps
     assert kinds(steps)[-1] == "SweepStore"
 
 
@@ -154,14 +158,14 @@ def test_as_many_stay_as_the_administrator_says_and_those_in_use(keep: int) -> N
     after = next(
         step.environment
         for step in plan.install(wish, [CHOICE], facts)
-        if isinstance(step, plan.WriteState)
+        if isinstance(step, WriteState)
     )
     assert after.kept == (WANTED, *older)[: 1 + keep]
     same = plan.unchanged(wish, facts)
     assert same is not None
     stay = {*older[: 1 + keep], used}
     for steps in (plan.tidy(same, facts), plan.garbage(PATH, facts, keep)):
-        dropped = [name for step in steps if isinstance(step, plan.DropGenerations)
+        dropped = [name for step in steps if isinstance(step, DropGenerations)
                    for name in step.names]  # fmt: skip
         assert {*older} - {*dropped} == stay
 
@@ -177,7 +181,7 @@ def test_a_rollback_is_a_switch_and_the_next_install_goes_forward() -> None:
     assert facts.before is not None
     steps = plan.rollback(facts, BEFORE, replace(facts.before, kept=(WANTED, BEFORE)))
     assert kinds(steps) == ["WriteState", "Switch", "Tell"]
-    state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
+    state = next(step for step in steps if isinstance(step, WriteState)).environment
     assert (state.wanted, state.left, state.kept) == (BEFORE, WANTED, (BEFORE, WANTED))
     back = replace(facts, before=state, live=Live("ours", BEFORE))
     assert plan.unchanged(WISH, back) is None
@@ -222,7 +226,7 @@ def test_who_may_remove(what: str, caller: plan.Caller, facts: plan.Facts, may: 
 
 
 def test_a_path_that_left_with_a_ghost_comes_back() -> None:
-    assert plan.heal(installed(live=Live("nothing"))) == (plan.Switch(PATH, WANTED),)
+    assert plan.heal(installed(live=Live("nothing"))) == (Switch(PATH, WANTED),)
 
 
 @pytest.mark.parametrize(
@@ -283,14 +287,14 @@ def test_nothing_is_handed_over_where_there_was_nothing_of_ours() -> None:
 def test_all_that_was_made_goes_but_not_the_package_s_generation_of_that_name() -> None:
     steps = plan.hand_over(WHOLE, installed(generations=(BEFORE, "1" * 20, WANTED)))
     assert kinds(steps) == ["DropGenerations", "SweepStore", "Forget"]
-    assert steps[0] == plan.DropGenerations(PATH, (BEFORE, "1" * 20))
+    assert steps[0] == DropGenerations(PATH, (BEFORE, "1" * 20))
 
 
 def test_what_a_process_runs_from_is_remembered_as_ours() -> None:
     facts = installed(generations=(BEFORE, WANTED), in_use=frozenset({BEFORE, WANTED}))
     steps = plan.hand_over(WHOLE, facts)
     assert kinds(steps) == ["DropGenerations", "SweepStore", "WriteState"]
-    state = next(step for step in steps if isinstance(step, plan.WriteState)).environment
+    state = next(step for step in steps if isinstance(step, WriteState)).environment
     assert (state.declaration, state.wanted, state.kept) == (WHOLE, WANTED, (BEFORE,))
     again = replace(facts, before=state)
     assert plan.hand_over(WHOLE, again) == ()
@@ -299,7 +303,7 @@ def test_what_a_process_runs_from_is_remembered_as_ours() -> None:
     there = replace(again, generations=(BEFORE, WANTED, "3" * 20), in_use=frozenset())
     steps = plan.hand_over(later, there)
     assert kinds(steps) == ["DropGenerations", "SweepStore", "Forget"]
-    assert steps[0] == plan.DropGenerations(PATH, (BEFORE,))
+    assert steps[0] == DropGenerations(PATH, (BEFORE,))
 
 
 def test_what_rpm_removed_from_under_a_scriptlets_environment_is_made_again() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rpm_venv.paths import Layout
+from rpm_venv.paths import Layout, with_parents
 from rpm_venv.system import reading
 
 #: The time of every file in an object or a generation: 1980-01-02, the first day that zip, cpio
@@ -315,21 +315,6 @@ def _emptied(top: int, directory: int, device: int, depth: int) -> bool:
                 os.close(inside)
             os.rmdir(child, dir_fd=directory)
     return done
-
-
-def parents(paths: Iterable[str]) -> set[str]:
-    """All directories above these relative paths, but for the top."""
-    return with_parents({path.rpartition("/")[0] for path in paths})
-
-
-def with_parents(places: Iterable[str]) -> set[str]:
-    """Relative directories and all that they are in, but for the top."""
-    found: set[str] = set()
-    for place in places:
-        while place and place not in found:
-            found.add(place)
-            place = place.rpartition("/")[0]  # noqa: PLW2901  up to the top
-    return found
 
 
 class Tree:

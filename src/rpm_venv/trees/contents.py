@@ -13,9 +13,8 @@ from rpm_venv.declaration import Declaration
 from rpm_venv.digest import sha256
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
-from rpm_venv.paths import Layout
+from rpm_venv.paths import Layout, parents
 from rpm_venv.system import reading
-from rpm_venv.system.files import parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, launchers, merge, startup
 from rpm_venv.trees.manifest import Tree

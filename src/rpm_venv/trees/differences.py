@@ -11,9 +11,8 @@ from pathlib import Path as RealPath
 
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
-from rpm_venv.paths import Layout
+from rpm_venv.paths import Layout, parents
 from rpm_venv.system import reading, shares
-from rpm_venv.system.files import parents
 from rpm_venv.trees import generations
 from rpm_venv.trees.manifest import Finding, Path, Tree, compare
 from rpm_venv.wheels import store

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
 from rpm_venv.frozen import dataclass, replace
-from rpm_venv.system.files import parents, with_parents
+from rpm_venv.paths import parents, with_parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import merge, startup
 from rpm_venv.trees.manifest import Tree

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rpm_venv.errors import Problem
 from rpm_venv.frozen import dataclass, field
-from rpm_venv.system.files import parents
+from rpm_venv.paths import parents
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.trees import activate, startup
 from rpm_venv.wheels.store import EntryPoint, StoredFile, StoredObject

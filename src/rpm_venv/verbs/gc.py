@@ -5,12 +5,15 @@ from __future__ import annotations
 from rpm_venv import apply, plan, state, survey
 from rpm_venv.errors import VenvError
 from rpm_venv.report import DONE, FAILED, Context, Report
+from rpm_venv.steps import DropGenerations, SweepStore
 from rpm_venv.system import configuration, declared
 from rpm_venv.trees import generations, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from rpm_venv.steps import Step
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
                 said.extend(_collect(context, path, facts, keep, dropped))
             except VenvError as error:  # a damaged state: what is its, is not known
                 said.extend(error.lines())
-        said.extend(apply.apply(context, (plan.SweepStore(),)))
+        said.extend(apply.apply(context, (SweepStore(),)))
     return Report(
         data={"dropped": dropped},
         text=tuple(f"dropped {path} {name}" for path, names in dropped.items() for name in names),
@@ -50,11 +53,11 @@ def _collect(
     context: Context, path: str, facts: plan.Facts, keep: int, dropped: dict[str, list[str]]
 ) -> tuple[str, ...]:
     declaration = declared.read(context.layout, path)
-    steps: tuple[plan.Step, ...] = plan.garbage(path, facts, keep)
+    steps: tuple[Step, ...] = plan.garbage(path, facts, keep)
     if declaration is not None and declaration.is_whole:
         steps = plan.hand_over(declaration, facts)
     said = apply.apply(context, steps)
     for step in steps:
-        if isinstance(step, plan.DropGenerations) and step.names:
+        if isinstance(step, DropGenerations) and step.names:
             dropped[step.path] = list(step.names)
     return said

@@ -14,12 +14,15 @@ from rpm_venv.frozen import replace
 from rpm_venv.locks.amended import Amendment, broken
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
+from rpm_venv.steps import DropGenerations, Tell, WriteState
 from rpm_venv.system import configuration, declared, interpreter, occupancy
 from rpm_venv.verbs import options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from rpm_venv.steps import Step
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +79,7 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
             # Where a call was killed before it could tell.
             mended = facts.before is not None and facts.before.failure == INTERRUPTED
             event = events.installed(same, "", repaired=mended)
-            said = apply.apply(context, (plan.Tell(event, once=not mended),))
+            said = apply.apply(context, (Tell(event, once=not mended),))
             if same != facts.before:
                 state.write(layout, same)
             if plan.untidy(same, facts):
@@ -84,16 +87,16 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
                 said += apply.apply(context, plan.tidy(same, facts))
             return _report(declaration, same.wanted, changed=False, talk=said)
         steps, said = _make(context, wish, lock, facts)
-    after = next(step.environment for step in steps if isinstance(step, plan.WriteState))
+    after = next(step.environment for step in steps if isinstance(step, WriteState))
     unfollowed = tuple(f"{declaration.path}: {each.line()}" for each in after.pending)
     failed = facts.before is None or bool(facts.before.failure)
-    changed = failed or any(not isinstance(step, (plan.WriteState, plan.Tell)) for step in steps)
+    changed = failed or any(not isinstance(step, (WriteState, Tell)) for step in steps)
     return _report(declaration, after.wanted, changed=changed, talk=(*said, *unfollowed))
 
 
 def _make(
     context: Context, wish: plan.Wish, lock: bytes, facts: plan.Facts
-) -> tuple[tuple[plan.Step, ...], tuple[str, ...]]:
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     """The steps that made the wish come true, and what there is to say of them."""
     facts = survey.with_manifests(facts, context.layout, wish.declaration.path)
     said: tuple[str, ...] = ()
@@ -112,7 +115,7 @@ def _try(
     lock: bytes,
     facts: plan.Facts,
     refused: Mapping[Amendment, str],
-) -> tuple[tuple[plan.Step, ...], tuple[str, ...], Mapping[Amendment, str]]:
+) -> tuple[tuple[Step, ...], tuple[str, ...], Mapping[Amendment, str]]:
     """As ``_make``, without these amendments; and those that do not fit: all is as it was then."""
     from rpm_venv import amending, choose  # what reads locks and wheels is much, and seldom needed
 
@@ -123,7 +126,7 @@ def _try(
             outcomes = choice.amended.outcomes
             steps = plan.install(wish, choice.wheels, facts, outcomes)
             # To look at every process takes longer than to plan twice, and most calls drop nothing.
-            if any(isinstance(step, plan.DropGenerations) for step in steps):
+            if any(isinstance(step, DropGenerations) for step in steps):
                 facts = survey.with_processes(facts, context.layout, wish.declaration.path)
                 steps = plan.install(wish, choice.wheels, facts, outcomes)
             said, misfits = amending.prepare(context, wish, choice, steps)
@@ -151,7 +154,7 @@ def _failure_kept(context: Context, declaration: Declaration, facts: plan.Facts)
             state.write(context.layout, failed)
             digest, live = _digest(context.layout, declaration), facts.live.generation
             event = events.failed(declaration, digest, live, first_line(error))
-            apply.apply(context, (plan.Tell(event, once=True),))
+            apply.apply(context, (Tell(event, once=True),))
         raise
 
 

@@ -9,12 +9,15 @@ from rpm_venv.errors import VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
+from rpm_venv.steps import Forget, Tell
 from rpm_venv.system import rpmdb
 from rpm_venv.verbs import options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from rpm_venv.steps import Step
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +41,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         facts = survey.facts(layout, path)
         caller = _caller(layout, path, args, facts)
         if whole.is_whole(layout, path):
-            steps: tuple[plan.Step, ...] = ()  # rpm brings and removes it
+            steps: tuple[Step, ...] = ()  # rpm brings and removes it
         elif plan.may_remove(caller, facts):
             emptied = _emptied(layout, path, caller, facts)
             gone = not _anything(facts)
@@ -46,17 +49,17 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         else:
             steps = plan.heal(facts)
         said = apply.apply(context, steps)
-    removed = any(isinstance(step, plan.Forget) for step in steps)
+    removed = any(isinstance(step, Forget) for step in steps)
     return Report(data={"path": path, "removed": removed}, talk=said)
 
 
-def _untold(layout: Layout, path: str) -> tuple[plan.Step, ...]:
+def _untold(layout: Layout, path: str) -> tuple[Step, ...]:
     """The line that an earlier removal could not add to the history, if there is one."""
     last = history.last(layout, path)
     if last is None or last.action == "remove":
         return ()
     removal = replace(events.removed(path, None, ""), package=last.package, lock=last.lock)
-    return (plan.Tell(removal),)
+    return (Tell(removal),)
 
 
 def _anything(facts: plan.Facts) -> bool:

@@ -7,8 +7,8 @@ from rpm_venv.environment import INTERRUPTED
 from rpm_venv.errors import ReadOnlyError, VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.paths import environment_path
-from rpm_venv.plan import MendObjects
 from rpm_venv.report import FAILED, Context, Report
+from rpm_venv.steps import MendObjects
 from rpm_venv.system import declared
 from rpm_venv.verbs.install import install
 

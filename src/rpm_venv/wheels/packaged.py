@@ -18,7 +18,7 @@ from rpm_venv.confined import names
 from rpm_venv.digest import sha256
 from rpm_venv.errors import Problem, VenvError
 from rpm_venv.frozen import dataclass, field
-from rpm_venv.paths import Layout
+from rpm_venv.paths import Layout, with_parents
 from rpm_venv.system import files, reading, shares, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
@@ -235,7 +235,7 @@ class _Import:
             else:
                 by_directory[place] = [file]
         unsound: dict[str, str] = {}
-        for place in sorted(files.with_parents(by_directory)):  # parents first: no link on the way
+        for place in sorted(with_parents(by_directory)):  # parents first: no link on the way
             unsound[place] = unsound.get(place.rpartition("/")[0]) or _directory_problem(top, place)
             if unsound[place]:
                 yield self._problem(unsound[place], place)
