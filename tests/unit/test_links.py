@@ -226,6 +226,20 @@ def test_damage_inside_of_a_namespace_package_is_mended_for_all(system: System) 
     assert system.findings() == []
 
 
+@pytest.mark.parametrize(
+    ("way", "links"), [("site/names", ["names/a"]), ("site", ["bare/of/a", "names/a"])]
+)
+def test_a_way_to_a_link_that_is_gone_is_seen_and_mended(
+    system: System, way: str, links: list[str]
+) -> None:
+    """What is at the end of it is not the first that is missing."""
+    shutil.rmtree(system.object(NAMED[0]) / way)
+    missing = {f"missing {path}/{SITE}/{link}" for path in (ONE, TWO) for link in links}
+    assert missing <= set(system.findings())
+    system.call("repair", ONE)
+    assert system.findings() == []
+
+
 def test_an_object_from_before_portions_were_looked_for(system: System) -> None:
     """Each of its files is linked, as it was then."""
     for wheel in NAMED:

@@ -113,8 +113,8 @@ class Trees:
         place = self._layout.object(tree.object_id)
         owner = os.stat(self._layout.store)
         above = list(_above(place, tree.inside, owner))
-        if any(finding.kind == "type" for finding in above):
-            return above  # what is behind it is not the store's
+        if any(finding.kind in {"type", "missing"} for finding in above):
+            return above  # what is behind it is not the store's, or nothing
         return [*above, *_below(place / tree.inside, described.below(tree.inside), owner)]
 
     def _described(self, object_id: str) -> _Described | None:
@@ -201,7 +201,11 @@ def _above(place: RealPath, inside: str, owner: os.stat_result) -> Iterator[Find
     way = ["", *sorted(parents([inside]), key=len)]
     for name in (*way, _OBJECT_JSON):
         entry = Path(name, "file", 0o644) if name == _OBJECT_JSON else Path(name, "dir", 0o755)
-        status = os.lstat(f"{place}/{name}" if name else place)
+        try:
+            status = os.lstat(f"{place}/{name}" if name else place)
+        except FileNotFoundError:
+            yield Finding("missing", "")
+            return
         for finding in compare(entry, _on_disk(os.fspath(place), entry, status)):
             yield Finding(finding.kind, "")
         if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
