@@ -31,7 +31,7 @@ ROWS = (
         "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed "
         "system.shares",
     ),
-    ("sharing", "system.sharing system.copying system.labels system.flushing"),
+    ("sharing", "system.tree system.sharing system.copying system.labels system.flushing"),
     ("locks", "locks.toml locks.requirements locks.pylock locks.lock fetching.complaint"),
     (
         "knowledge",
@@ -75,6 +75,7 @@ RUNS_PROGRAMS = {
 WRITES = {
     "system.copying",
     "system.files",
+    "system.tree",
     "system.sharing",
     "system.labels",
     "trees.fapolicyd",

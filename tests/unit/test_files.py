@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rpm_venv.system import files
+from rpm_venv.system.tree import Tree
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_write_atomic_that_fails_leaves_no_temporary_file(tmp_path: Path) -> Non
 @pytest.mark.usefixtures("strict_umask")
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
     files.make_directory(tmp_path / "a" / "b")
-    tree = files.Tree(tmp_path / "tree")
+    tree = Tree(tmp_path / "tree")
     tree.write("pkg/data/file", 0o644, b"x")
     tree.write("pkg/tool", 0o755, b"x")
     tree.finish()
@@ -56,7 +57,7 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
 
 
 def test_a_tree_has_one_time_throughout(tmp_path: Path) -> None:
-    tree = files.Tree(tmp_path / "tree")
+    tree = Tree(tmp_path / "tree")
     tree.write("a/b", 0o644, b"x")
     tree.finish()
     times = {p.stat().st_mtime_ns for p in [tmp_path / "tree", *(tmp_path / "tree").rglob("*")]}
@@ -67,7 +68,7 @@ def test_a_tree_has_one_time_throughout(tmp_path: Path) -> None:
 def test_a_tree_never_opens_what_was_there_before(tmp_path: Path, planted: str) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    tree = files.Tree(tmp_path / "tree")
+    tree = Tree(tmp_path / "tree")
     if planted == "file":
         (tmp_path / "tree" / "name").write_text("planted")
         name = "name"

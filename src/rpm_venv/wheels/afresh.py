@@ -20,8 +20,8 @@ from rpm_venv.confined import protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.frozen import replace
 from rpm_venv.system import reading
-from rpm_venv.system.files import Tree
 from rpm_venv.system.sealed import ALL_SEALS, F_ADD_SEALS
+from rpm_venv.system.tree import Tree
 from rpm_venv.wheels import wheel
 from rpm_venv.wheels.batch import Batch
 from rpm_venv.wheels.objects import Source, StoredFile, StoredObject, object_id

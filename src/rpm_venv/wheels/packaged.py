@@ -23,6 +23,7 @@ from rpm_venv.system import files, reading, shares, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.system.sealed import open_regular
 from rpm_venv.system.sharing import Sharer
+from rpm_venv.system.tree import Tree
 from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import Packaged, Source, StoredFile, StoredObject, object_id
 
@@ -239,7 +240,7 @@ class _Import:
             unsound[place] = unsound.get(place.rpartition("/")[0]) or _directory_problem(top, place)
             if unsound[place]:
                 yield self._problem(unsound[place], place)
-        tree = files.Tree(staging / self._packaged.id)
+        tree = Tree(staging / self._packaged.id)
         try:
             for place, entries in by_directory.items():
                 if unsound[place]:
@@ -258,7 +259,7 @@ class _Import:
             tree.release()
 
     def _fill(
-        self, top: int, tree: files.Tree, place: str, entries: Iterable[StoredFile]
+        self, top: int, tree: Tree, place: str, entries: Iterable[StoredFile]
     ) -> Iterator[Problem]:
         source = os.open(place, _DIRECTORY, dir_fd=top)
         try:

@@ -11,7 +11,8 @@ from pathlib import Path
 from rpm_venv.confined import names, portions, protocol
 from rpm_venv.errors import Problem, WheelError
 from rpm_venv.paths import parents
-from rpm_venv.system.files import Tree, write_all
+from rpm_venv.system.files import write_all
+from rpm_venv.system.tree import Tree
 from rpm_venv.wheels import wheel
 from rpm_venv.wheels.objects import StoredFile, StoredObject
 from rpm_venv.wheels.stream import Bears, Broken, Event, File, Meta
