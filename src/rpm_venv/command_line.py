@@ -31,7 +31,8 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are ours: one line, exit 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, subject=self.prog, hint=f"see {self.prog} --help")
+        verb = self.prog.partition(" ")[2]  # the command's own name is before every line
+        raise UsageError(message, subject=verb, hint=f"see {self.prog} --help")
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +49,14 @@ def parser(verbs: Mapping[str, str]) -> Parser:
         prog="rpm-venv",
         formatter_class=_Help,
         description="Virtual environments that rpm installs, verifies, upgrades and removes.",
-        epilog=f"verbs:\n{listed}\n\nexit: 0 done, 1 failed and nothing changed, 2 usage, "
+        epilog=f"verbs:\n{listed}\n\nexit: 0 done, 1 failed, what was live still is, 2 usage, "
         "3 found something",
         allow_abbrev=False,
     )
     common_arguments(made)
     made.add_argument("verb", metavar="VERB", choices=list(verbs))
-    made.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    left = made.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    left.required = False  # a call without a verb lacks that alone
     return made
 
 

@@ -118,13 +118,17 @@ def paths(layout: Layout) -> tuple[str, ...]:
 def locked(layout: Layout) -> Iterator[None]:
     """Hold the machine-wide lock that every verb which writes takes; waits for the one before.
 
-    ``ReadOnlyError`` where nobody can write.
+    ``ReadOnlyError`` where nobody can write, ``VenvError`` where only root may.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         layout.home.mkdir(mode=0o755, parents=True, exist_ok=True)
         descriptor = os.open(layout.lock_file, flags, 0o600)
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
+            raise VenvError(
+                f"{layout.target(layout.lock_file)}: {error.strerror}", hint="call it as root"
+            ) from error
         if error.errno != errno.EROFS:
             raise
         from rpm_venv.system import image  # where an image runs alone

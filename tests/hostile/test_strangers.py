@@ -309,7 +309,9 @@ def test_an_ordinary_user_is_told_that_it_is_not_to_be(
         f"from rpm_venv import cli; sys.exit(cli.main(['--root', {str(root)!r}, *{words!r}]))"
     )
     import_all = (
-        "import argparse, json, importlib, locale; import rpm_venv.verbs." + words[0] + "; "
+        "import argparse, json, importlib, locale; import rpm_venv.cli, rpm_venv.verbs."
+        + words[0]
+        + "; "
     )
     done = subprocess.run(
         [sys.executable, "-c", import_all + code],
@@ -317,7 +319,7 @@ def test_an_ordinary_user_is_told_that_it_is_not_to_be(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "Permission denied" in done.stderr
+    assert "Permission denied; call it as root\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
     assert [path.name for path in root.rglob("*")] == ["usr", "lib"]

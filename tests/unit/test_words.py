@@ -105,3 +105,14 @@ def test_no_line_is_read_otherwise_than_by_argparse() -> None:
         assert found == wanted, start
         agreed += 1
     assert agreed > 300
+
+
+def test_a_mistake_names_what_is_missing_and_the_help_once() -> None:
+    for line, missing in (("", "VERB"), ("check /opt/a/penv", "-r"), ("vendor", "SPEC")):
+        with pytest.raises(UsageError) as raised:
+            in_full(line.split())
+        verb = line.split()[:1]
+        told = f"the following arguments are required: {missing}"
+        assert raised.value.line() == (
+            ": ".join([*verb, told]) + f"; see {' '.join(['rpm-venv', *verb])} --help"
+        )
