@@ -46,7 +46,11 @@ class _Subject:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options.declaration_arguments(parser)
+    options.declaration_arguments(
+        parser,
+        lock_help="the lock; - reads it from stdin",
+        wheels_help="there are wheels: the index is not asked whether it answers; repeatable",
+    )
     parser.add_argument(
         "--scriptlet",
         metavar="NAME",

@@ -37,7 +37,11 @@ class _Asked:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options.declaration_arguments(parser)
+    options.declaration_arguments(
+        parser,
+        wheels_help="a directory of wheels, or a tar archive of them, looked at before any index; "
+        "repeatable",
+    )
     parser.add_argument(
         "-b",
         dest="level",
@@ -71,7 +75,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="where the build leaves such wheels, if it makes any (the macros pass it)",
     )
     parser.add_argument(
-        "--bindir", metavar="DIR", default="/usr/bin", help="where commands go (%%{_bindir})"
+        "--bindir", metavar="DIR", default="/usr/bin", help="where commands go (default: /usr/bin)"
     )
     parser.add_argument("--files", metavar="FILE", type=Path, help="the list for %%files -f")
 

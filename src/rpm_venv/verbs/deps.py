@@ -29,6 +29,14 @@ from rpm_venv.verbs import options
 _MISPLACED = "*** SCRIPTLET_AND_LOCK_IN_DIFFERENT_PACKAGES ***"
 _FAILED = "*** RPM_VENV_DEPS_FAILED_AS_SAID_ABOVE ***"
 
+_WHAT = {
+    "set-aside": "move what is rpm-venv's out of the buildroot, before rpm's passes over it",
+    "check": "move it back, and say what is wrong with the buildroot",
+    "provides": "print provides, for the locks that come on stdin",
+    "requires": "print requires, likewise",
+    "conflicts": "print conflicts, likewise",
+}
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -45,8 +53,8 @@ class Declared:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
-    for name in ("set-aside", "check", "provides", "requires", "conflicts"):
-        what.add_argument(f"--{name}", dest="what", action="store_const", const=name)
+    for name, text in _WHAT.items():
+        what.add_argument(f"--{name}", dest="what", action="store_const", const=name, help=text)
     parser.add_argument("--buildroot", metavar="DIR", required=True, help="rpm's %%{buildroot}")
     parser.add_argument("--owner", metavar="NAME", help="the package that ships the lock")
     parser.add_argument(

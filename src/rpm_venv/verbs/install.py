@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    options.declaration_arguments(parser, lock=False)
+    options.declaration_arguments(
+        parser,
+        lock=False,
+        lock_help="the lock; without it and the other options, as a package declares",
+    )
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:

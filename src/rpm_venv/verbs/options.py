@@ -22,16 +22,22 @@ if TYPE_CHECKING:
 DEFAULT_PYTHON = "/usr/bin/python3"
 
 
-def declaration_arguments(parser: argparse.ArgumentParser, *, lock: bool = True) -> None:
+def declaration_arguments(
+    parser: argparse.ArgumentParser,
+    *,
+    lock: bool = True,
+    lock_help: str = "the lock",
+    wheels_help: str = "a directory of wheels, looked at before any index; repeatable",
+) -> None:
     """Give a verb the options of a declaration; with ``lock`` false, -r may be left out."""
-    parser.add_argument("-r", dest="lock", metavar="LOCK", required=lock, help="the lock")
+    parser.add_argument("-r", dest="lock", metavar="LOCK", required=lock, help=lock_help)
     parser.add_argument(
         "-w",
         dest="wheels",
         metavar="DIR",
         action="append",
         default=[],
-        help="a directory of wheels, looked at before any index; repeatable",
+        help=wheels_help,
     )
     parser.add_argument(
         "-p",

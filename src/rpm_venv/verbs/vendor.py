@@ -44,14 +44,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             option, dest=dest, metavar=metavar, action="append", default=[], help=text
         )
 
-    repeatable("-r", "locks", "LOCK", "a lock, in place of those that the spec file declares")
-    repeatable("-p", "pythons", "PYTHON", "for PYTHON, or a version such as 3.12; repeatable")
+    repeatable("-r", "locks", "LOCK", "a lock, in place of those that SPEC declares; repeatable")
+    repeatable(
+        "-p",
+        "pythons",
+        "PYTHON",
+        "for PYTHON, or a version such as 3.12 (default: as SPEC declares); repeatable",
+    )
     repeatable("-m", "machines", "MACHINE", "for MACHINE (default: this one); repeatable")
     repeatable("-w", "wheels", "DIR", "look for wheels here, before any index; repeatable")
     parser.add_argument("-o", dest="offline", action="store_true", help="ask no index")
-    parser.add_argument("--sources", metavar="DIR", type=Path, help="where the sources are")
     parser.add_argument(
-        "--output", metavar="DIR", type=Path, default=Path(), help="where the source package goes"
+        "--sources", metavar="DIR", type=Path, help="where the sources are (default: beside SPEC)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        default=Path(),
+        help="where the source package goes (default: here)",
     )
     parser.add_argument("spec", metavar="SPEC", type=Path, help="the spec file")
     parser.set_defaults(parser=type(parser))  # whose errors are told as ours

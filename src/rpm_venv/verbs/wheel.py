@@ -16,10 +16,18 @@ from rpm_venv.verbs.options import DEFAULT_PYTHON
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-p", dest="python", metavar="PYTHON", default=DEFAULT_PYTHON, help="build with PYTHON"
+        "-p",
+        dest="python",
+        metavar="PYTHON",
+        default=DEFAULT_PYTHON,
+        help=f"build with PYTHON (default: {DEFAULT_PYTHON})",
     )
     parser.add_argument(
-        "--wheeldir", metavar="DIR", type=Path, default=Path("dist"), help="where the wheel goes"
+        "--wheeldir",
+        metavar="DIR",
+        type=Path,
+        default=Path("dist"),
+        help="where the wheel goes (default: dist)",
     )
     parser.add_argument(
         "source",
