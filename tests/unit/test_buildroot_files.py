@@ -76,6 +76,17 @@ def test_the_list_of_a_package_grows_once_and_forgets_what_is_gone(
     assert file.read_text().splitlines() == both[2:]
 
 
+def test_the_path_is_listed_as_the_level_of_the_last_build_has_it(
+    layout: Layout, tmp_path: Path
+) -> None:
+    """rpmbuild makes a %ghost of what is listed both ways."""
+    file = tmp_path / "app1.venv-files"
+    buildroot.place(layout, PATH)
+    for lines in ([f"%ghost {PATH}"], [PATH], [f"%ghost {PATH}"]):
+        buildroot.add_to_list(layout, file, lines)
+        assert file.read_text().splitlines() == lines
+
+
 def test_links_are_those_of_the_installed_system(layout: Layout) -> None:
     for _ in range(2):
         buildroot.ship(layout, Shipment(DECLARATION, b"", ("/usr/bin/app1",)))

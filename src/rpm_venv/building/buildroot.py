@@ -13,6 +13,8 @@ from rpm_venv.paths import HOME, SHARE, Layout, declared_at, escape
 from rpm_venv.system import declared, files, trust
 from rpm_venv.wheels import packaged
 
+_GHOST = "%ghost "
+
 #: Directories that are the system's and no package's: ``filesystem`` owns them, or nobody should.
 _SYSTEM = frozenset(
     ["/", "/etc", "/home", "/opt", "/root", "/srv", "/usr", "/var"]
@@ -177,7 +179,7 @@ def listed(shipment: Shipment) -> tuple[str, ...]:
         *((f"%dir {HOME}", f"%dir {PurePosixPath(own[0]).parent}") if own else ()),
         *own,
         *(f"%dir {parent}" for parent in reversed(parents) if parent not in _SYSTEM),
-        path if shipment.generation else f"%ghost {path}",
+        path if shipment.generation else f"{_GHOST}{path}",
         *shipment.commands,
     )
 
@@ -186,13 +188,20 @@ def add_to_list(layout: Layout, file: Path, lines: Iterable[str]) -> None:
     """Add lines to a package's file list, which has those of its other declarations.
 
     The list outlives the buildroot, so a line of an earlier build may be in it, of something that
-    is not there any more: rpmbuild would fail on that.
+    is not there any more: rpmbuild would fail on that. Or PATH was of another level then: of a file
+    that is listed both ways rpmbuild makes a %ghost, which no package brings.
     """
+    lines = tuple(lines)
     known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    there = [line for line in known if _is_there(layout, line)]
+    there = [line for line in known if _is_there(layout, line) and _other_way(line) not in lines]
     text = "".join(f"{line}\n" for line in dict.fromkeys([*there, *lines]))
     files.make_directory(file.parent)
     files.write_atomic(file, text.encode())
+
+
+def _other_way(line: str) -> str:
+    """The line that lists the same with %ghost, or without."""
+    return line[len(_GHOST) :] if line.startswith(_GHOST) else f"{_GHOST}{line}"
 
 
 def _is_there(layout: Layout, line: str) -> bool:
