@@ -231,7 +231,8 @@ function expansions.install()
     if not option("r") and #words == 0 and is_declared(path) then
         return command({"install --package", nevra(name), path})
     end
-    local lock = check_file("r", need_lock())
+    local lock = check_file("r", option("r") or fail("-r LOCK is missing; with all other options it "
+        .. "may be left out where a %venv_declare above is for this PATH"))
     local text = declare(name, lock, words, path)
     table.insert(words, 1, "install -r " .. lock)
     words[#words + 1] = "--package " .. nevra(name) .. " " .. path
@@ -262,7 +263,11 @@ local function read_lock(path)
 end
 
 function expansions.check()
-    local path, lock = one_path(), check_file("r", need_lock())
+    local path, lock = one_path(), need_lock()
+    if lock:sub(1, 1) ~= "/" then
+        fail("-r takes a source of the package, such as %{SOURCE1}, not " .. lock)
+    end
+    lock = check_file("r", lock)
     local words, text = environment_options(), read_lock(lock)
     table.insert(words, 1, "check -r -")
     local scriptlet = spec_file.scriptlet_of("install", path)

@@ -21,7 +21,7 @@ CASES = {
     f"%venv_install {LOCK} /opt/a;b/c": "in letters, digits and . _ + @ -",
     f"%venv_install {LOCK} /opt/a/../b": "%venv_install: the PATH of an environment has no '.'",
     f"%venv_install {LOCK} /opt/{'x' * 100}": "has at most 100 characters",
-    "%venv_install /opt/app1/penv": "%venv_install: -r LOCK is missing",
+    "%venv_install /opt/app1/penv": "where a %venv_declare above is for this PATH",
     "%venv_install -r requirements.txt /opt/a/b": "%venv_install: -r takes the absolute path",
     "%venv_install -r /a/'b' /opt/a/b": "%venv_install: -r has a character",
     f"%venv_install {LOCK} -w wheels /opt/a/b": "%venv_install: -w takes the absolute path",
@@ -37,7 +37,7 @@ CASES = {
     "%venv_verify": "%venv_verify: PATH is missing",
     "%venv_verify /opt/a/b /opt/c/d": "%venv_verify: one PATH, not 2",
     "%venv_check /opt/a/b": "%venv_check: -r LOCK is missing",
-    "%venv_check -r requirements.txt /opt/a/b": "%venv_check: -r takes the absolute path",
+    "%venv_check -r requirements.txt /opt/a/b": "-r takes a source of the package, such as",
     "%venv_check -r /etc/passwd /opt/a/b": "%venv_check: /etc/passwd is no exact lock",
     "%venv_check -r /no/such/lock.txt /opt/a/b": (
         "%venv_check: cannot read /no/such/lock.txt; -r takes a source of the package, such as "
