@@ -150,7 +150,7 @@ class Host:
         """Let another build of rpm than the system's find what a package has for the system's."""
         if self.tools.is_system:
             return
-        theirs = self.run("rpm", "--eval", "%{_rpmconfigdir}").stdout.strip()
+        theirs = str(RpmTools().configuration())
         for file in self.rpm("-qlp", self.repository_path(package)).stdout.splitlines():
             if file.startswith(f"{theirs}/"):
                 link = self.path(CONFIGURATION + file.removeprefix(theirs), follow=False)

@@ -54,6 +54,10 @@ _DISTRIBUTION = """\
 %_localstatedir /var
 """
 
+#: The rpm from which on the system's library can read the database that another build is at work
+#: with. Before, that is Berkeley DB: it reads what is on the disk by then, and may go in circles.
+_SHARED_DATABASE = (4, 16)
+
 _DNF_CONFIGURATION = f"""\
 [main]
 gpgcheck=0
@@ -177,4 +181,25 @@ def _configure(host: Host, tools: RpmTools) -> None:
     host.mkdir("/var/lib/rpm")
     host.mkdir("/var/lib/dnf")
     host.rpm("--initdb")
+    if not tools.is_system and tools.version() < _SHARED_DATABASE:
+        _have_one_rpm(host, tools)
     host.publish()
+
+
+def _have_one_rpm(host: Host, tools: RpmTools) -> None:
+    """Let the tested rpm be the only one that programs of the host find, as on EL8.
+
+    There, too, rpm's bindings are for none of the Pythons that rpm-venv runs under.
+    """
+    without_bindings(host)
+    lines = [f"export {name}={value}" for name, value in host.tools.environment.items()]
+    lines.append(f'exec {tools.rpm} --define "_dbpath /var/lib/rpm" "$@"')
+    host.write("/usr/bin/rpm", "\n".join(["#!/bin/sh", *lines, ""]), 0o755)
+
+
+def without_bindings(host: Host) -> None:
+    """Take rpm's Python bindings away from a host."""
+    where = "import rpm; print(rpm.__path__[0])"
+    found = host.run("/usr/bin/python3", "-c", where, check=False).stdout.strip()
+    if found:
+        shutil.rmtree(host.path(found))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.host import Host
 from tests.host.applications import Application, answer, tiny_application
+from tests.host.hosts import without_bindings
 from tests.transactions.conftest import Build, Leftovers
 
 
@@ -181,7 +182,7 @@ def test_without_rpms_python_bindings_its_command_is_asked(host: Host, build: Bu
     old = build(tiny_application("1", ghost=False))
     new = build(tiny_application("2", path="/srv/app1/venv", ghost=False))
     host.publish(old, new)
-    host.shell("mv $(python3 -c 'import rpm; print(rpm.__path__[0])') /opt/bindings")
+    without_bindings(host)
     host.rpm("-U", host.repository_path(old))
     by_hand = host.run("rpm-venv", "remove", "/opt/app1/penv", check=False)
     assert "belongs to the installed package app1-1-1.noarch" in by_hand.stderr
