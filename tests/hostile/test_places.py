@@ -129,3 +129,89 @@ def test_an_install_takes_no_object_from_behind_a_link_nor_gc_what_is_there(
     assert os.listdir(layout.store) == []
     assert _content(beside) == before
     tally("in place of an object", "made safe")
+
+
+def _open(place: Path) -> None:
+    place.chmod(0o777)
+
+
+def _group(place: Path) -> None:
+    place.chmod(0o2775)
+
+
+def _given(place: Path) -> None:
+    os.chown(place, 1234, 1234)
+
+
+def _moved(place: Path, elsewhere: Path) -> None:
+    place.rename(elsewhere / "moved")
+    place.symlink_to(os.path.relpath(elsewhere / "moved", place.parent))
+
+
+#: How a stranger gets a say; the word for it, and the command that takes it away again.
+STRANGERS = {
+    "everybody": (
+        _open,
+        "mode",
+        "others may write to it: its mode is 0777",
+        "chmod {mode} {place}",
+    ),
+    "a group": (_group, "mode", "others may write to it: its mode is 2775", "chmod {mode} {place}"),
+    "an owner": (_given, "owner", "it belongs to the user with id 1234", "chown root:root {place}"),
+}
+OURS = ("", "store", "envs", "state", "staging", "envs/opt-app-penv")
+
+
+@pytest.mark.parametrize("inside", OURS)
+def test_a_directory_of_ours_that_others_may_change_is_named(
+    layout: Layout, call: Call, tally: Tally, inside: str
+) -> None:
+    place = layout.home / inside
+    for change, kind, reason, mend in STRANGERS.values():
+        change(place)
+        mode = "0711" if inside == "staging" else "0755"
+        command = mend.format(mode=mode, place=place)
+        target = layout.target(place)
+        line = f"{kind:<8} {target}  {reason}\n"
+        said = f"rpm-venv: {target}: {reason}; mend it with: {command}\n"
+        assert call("verify", PATH) == (3, line + said)
+        assert call("repair", PATH) == (1, said)
+        assert os.system(command) == 0
+        assert call("repair") == (0, "")
+        assert call("verify") == (0, "")
+        tally("our directories", "refused")
+
+
+@pytest.mark.parametrize("inside", OURS[:-1])
+def test_a_directory_of_ours_that_was_moved_where_others_decide_is_named(
+    layout: Layout, call: Call, tally: Tally, inside: str
+) -> None:
+    place, elsewhere = layout.home / inside, layout.root / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    _moved(place, elsewhere)
+    if inside != "envs":  # whose links into the store mean another place there
+        assert call("verify", PATH) == (0, "")
+    os.chown(elsewhere, 1234, 1234)
+    code, said = call("verify", PATH)
+    assert code == 3
+    theirs = f"{elsewhere} belongs to the user with id 1234, who could replace what is in it"
+    target = layout.target(place)
+    assert said.startswith(f"target   {target}  it is a link, and {theirs}\n")
+    assert f"{theirs}; make {elsewhere} a directory that only root can write to\n" in said
+    tally("our directories", "refused")
+
+
+@pytest.mark.parametrize("inside", ["store", "state"])
+def test_what_is_no_directory_in_the_place_of_ours_is_named(
+    layout: Layout, call: Call, tally: Tally, inside: str
+) -> None:
+    place = layout.home / inside
+    files.remove_tree(place)
+    for kind in ("file", "link"):
+        place.touch() if kind == "file" else place.symlink_to("nowhere")
+        code, said = call("verify", PATH)
+        assert code == 3
+        assert f"mend it with: rm {place}, and then rpm-venv repair\n" in said
+        assert call("repair", PATH)[0] == 1
+        place.unlink()
+        tally("our directories", "refused")

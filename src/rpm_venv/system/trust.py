@@ -101,11 +101,19 @@ def _check_directory(directory: Path, path: Path, *, last: bool = False) -> None
 
 def stranger_problem(status: os.stat_result) -> str:
     """Why somebody but root has a say in a file or directory of this status, or ""."""
-    if not _is_ours(status.st_uid):
-        return f"it belongs to the user with id {status.st_uid}"
-    if status.st_mode & 0o022:
-        return f"others may write to it: its mode is {stat.S_IMODE(status.st_mode):04o}"
-    return ""
+    return owner_problem(status) or mode_problem(status)
+
+
+def owner_problem(status: os.stat_result) -> str:
+    """As ``stranger_problem``, of its owner alone."""
+    ours = _is_ours(status.st_uid)
+    return "" if ours else f"it belongs to the user with id {status.st_uid}"
+
+
+def mode_problem(status: os.stat_result) -> str:
+    """As ``stranger_problem``, of its mode alone."""
+    mode = stat.S_IMODE(status.st_mode)
+    return f"others may write to it: its mode is {mode:04o}" if mode & 0o022 else ""
 
 
 def _check_owner(place: Path, path: Path) -> None:

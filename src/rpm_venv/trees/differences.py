@@ -12,7 +12,7 @@ from pathlib import Path as RealPath
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout, parents
-from rpm_venv.system import reading, shares
+from rpm_venv.system import reading, shares, trust
 from rpm_venv.trees import generations
 from rpm_venv.trees.manifest import Finding, Path, Tree, compare
 from rpm_venv.wheels import store
@@ -111,7 +111,7 @@ class Trees:
         if described.digest != tree.description:
             return [Finding("content", "")]
         place = self._layout.object(tree.object_id)
-        owner = os.stat(self._layout.store)
+        owner = _owner(self._layout.store)
         above = list(_above(place, tree.inside, owner))
         if any(finding.kind in {"type", "missing"} for finding in above):
             return above  # what is behind it is not the store's, or nothing
@@ -137,7 +137,7 @@ def of(layout: Layout, path: str, generation: str, trees: Trees | None = None) -
     top = generations.directory(layout, path, generation)
     expected = {entry.path: entry for entry in generations.manifest(layout, path, generation).paths}
     expected.update(_DESCRIPTION)
-    seen = list(_below(top, expected, os.stat(layout.envs)))
+    seen = list(_below(top, expected, _owner(layout.envs)))
     here = {finding.path for finding in seen if isinstance(finding, Finding)}
     if _ABOUT_JSON not in here and not _describes_itself(layout, path, generation):
         seen.append(Finding("content", _ABOUT_JSON))
@@ -177,7 +177,7 @@ def _of_object(layout: Layout, object_id: str) -> Iterator[_Seen]:
         return
     expected = _expected(_by_path(stored))
     expected[_OBJECT_JSON] = Path(_OBJECT_JSON, "file", 0o644)
-    yield from _below(layout.object(object_id), expected, os.stat(layout.store))
+    yield from _below(layout.object(object_id), expected, _owner(layout.store))
 
 
 def _by_path(stored: StoredObject) -> dict[str, StoredFile]:
@@ -193,7 +193,16 @@ def _expected(files: Mapping[str, StoredFile]) -> dict[str, Path]:
     return {"": _TOP, **directories, **entries}
 
 
-def _above(place: RealPath, inside: str, owner: os.stat_result) -> Iterator[Finding]:
+def _owner(place: RealPath) -> tuple[int, int]:
+    """Who has made what is in a directory of ours: its owner, or root where that is a stranger.
+
+    Then the directory is what is wrong, and not all that is in it (``trees/places.py``).
+    """
+    status = os.stat(place)
+    return (0, 0) if trust.owner_problem(status) else (status.st_uid, status.st_gid)
+
+
+def _above(place: RealPath, inside: str, mine: tuple[int, int]) -> Iterator[Finding]:
     """How an object's description, or a directory on the way to one in it, is not as it was made.
 
     Who may write there has a say in what a link leads to, whatever is behind it now.
@@ -208,16 +217,15 @@ def _above(place: RealPath, inside: str, owner: os.stat_result) -> Iterator[Find
             return
         for finding in compare(entry, _on_disk(os.fspath(place), entry, status)):
             yield Finding(finding.kind, "")
-        if (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid):
+        if (status.st_uid, status.st_gid) != mine:
             yield Finding("owner", "")
         if not stat.S_ISDIR(status.st_mode):
             return  # the description is the last
 
 
-def _below(top: RealPath, expected: Mapping[str, Path], owner: os.stat_result) -> Iterator[_Seen]:
+def _below(top: RealPath, expected: Mapping[str, Path], mine: tuple[int, int]) -> Iterator[_Seen]:
     """How what is at ``top`` and below differs; a file that has no digest is not read."""
     place = os.fspath(top)
-    mine = (owner.st_uid, owner.st_gid)
     try:
         first = os.lstat(place)
     except FileNotFoundError:

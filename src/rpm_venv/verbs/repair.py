@@ -10,6 +10,7 @@ from rpm_venv.paths import environment_path
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.steps import MendObjects
 from rpm_venv.system import declared
+from rpm_venv.trees import places
 from rpm_venv.verbs.install import install
 
 TYPE_CHECKING = False
@@ -24,8 +25,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context, args: argparse.Namespace) -> Report:
-    """Repair; exit 1 and a line for each environment that could not be, the others are."""
+    """Repair; exit 1 and a line for each environment that could not be, the others are.
+
+    So for a directory of ours in which others have a say: whose it shall be is not ours to decide.
+    """
     layout = context.layout
+    misplaced = list(places.of_all(layout))
+    if any(one.hides for one in misplaced):  # there is nothing to repair in
+        return Report(
+            {"repaired": {}, "failed": []},
+            talk=tuple(one.line() for one in misplaced),
+            exit_code=FAILED,
+        )
     known = sorted({*declared.paths(layout), *state.paths(layout)})
     paths = [environment_path(path) for path in args.paths] or known
     repaired: dict[str, bool] = {}
@@ -41,12 +52,14 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             talk.extend(error.lines() if isinstance(error, VenvError) else [f"{path}: {error}"])
     if repaired:
         talk.extend(apply.tidy(context))
+    misplaced += [one for path in paths for one in places.of_one(layout, path)]
+    talk.extend(one.line() for one in misplaced)
     failed = [path for path in paths if path not in repaired]
     return Report(
         data={"repaired": repaired, "failed": failed},
         text=tuple(f"repaired {path}" for path, changed in repaired.items() if changed),
         talk=tuple(talk),
-        exit_code=FAILED if failed else 0,
+        exit_code=FAILED if failed or misplaced else 0,
     )
 
 

@@ -12,9 +12,10 @@ from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FOUND, Context, Report
 from rpm_venv.survey import Surroundings
 from rpm_venv.system import declared
-from rpm_venv.trees import differences, generations
+from rpm_venv.trees import differences, generations, places
 from rpm_venv.trees.differences import Trees
 from rpm_venv.trees.generation import Live
+from rpm_venv.trees.places import Misplaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Verify; exit 3 and a line per difference where there is one, silence where not."""
     layout = context.layout
+    misplaced = list(places.of_all(layout))
+    if any(one.hides for one in misplaced):
+        return _report(args, [], misplaced, [], [])
     there = declared.paths(layout)
     known = there if args.declared else sorted({*there, *state.paths(layout)})
     paths = [environment_path(path) for path in args.paths] or list(known)
@@ -60,16 +64,30 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     around = survey.surroundings(layout, paths)
     trees = differences.Trees(layout)
     for _, path in context.each("verifying", paths):
+        misplaced += places.of_one(layout, path)
         here = _verify(layout, path, around, trees)
         found.extend(here)
         if here:
             kinds = {one.kind for one in here}
             talk.append(f"{path}: not as installed; {mend(layout, path, kinds)}")
+    return _report(args, paths, misplaced, found, talk)
+
+
+def _report(
+    args: argparse.Namespace,
+    paths: list[str],
+    misplaced: list[Misplaced],
+    found: list[Found],
+    talk: list[str],
+) -> Report:
+    """Everything that was found, the directories that environments stand in first."""
+    found = [*(Found(one.kind, one.path, one.reason) for one in misplaced), *found]
     lines = tuple(one.line() for one in found)
+    said = (*(one.line() for one in misplaced), *talk)
     return Report(
         data={"environments": paths, "findings": [one.__dict__ for one in found]},
         text=() if args.stderr else lines,
-        talk=(*(lines if args.stderr else ()), *talk),
+        talk=(*(lines if args.stderr else ()), *said),
         exit_code=FOUND if found else DONE,
     )
 
