@@ -141,6 +141,9 @@ def test_everything_that_is_missing_is_reported_with_its_reason(
 def test_a_directory_that_is_not_there_is_named(layout: Layout, python: Interpreter) -> None:
     text = reason(at_hand(layout, python, line(make_wheel("alpha")), places="/nowhere"))
     assert "the directory /nowhere does not exist" in text
+    layout.real("/alpha.whl").write_bytes(b"")
+    text = reason(at_hand(layout, python, line(make_wheel("alpha")), places="/alpha.whl"))
+    assert "; /alpha.whl is no directory" in text
 
 
 def test_files_that_are_no_wheels_are_passed_over(layout: Layout, python: Interpreter) -> None:

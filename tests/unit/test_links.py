@@ -552,7 +552,7 @@ def test_without_its_wheel_a_damaged_object_stays_until_there_is_one(system: Sys
     _change(system)
     wheel = system.root / "usr/share/app/wheels" / PLAIN.filename
     wheel.unlink()
-    system.call("repair", ONE, code=1)
+    assert system.call("repair", ONE, code=1).startswith(f"rpm-venv: {ONE}: ")
     assert (system.site(TWO) / "plain/data.txt").exists()  # nothing is taken away
     assert system.findings(ONE) == [f"failed {ONE}", f"missing {ONE}/{SITE}/plain"]
     PLAIN.save(wheel.parent)

@@ -288,6 +288,9 @@ class _Shelf:
 
     def _in_places(self) -> str:
         absent = [place for place in self._places if not self._layout.real(place).is_dir()]
+        others = [place for place in absent if self._layout.real(place).exists()]
+        if others:
+            return f"; {', '.join(others)} is no directory"
         if absent:
             return f"; the directory {', '.join(absent)} does not exist"
         return f" in {', '.join(self._places)}" if self._places else ""

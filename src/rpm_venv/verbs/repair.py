@@ -49,7 +49,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         except ReadOnlyError:
             raise  # of all of them
         except (VenvError, OSError) as error:
-            talk.extend(error.lines() if isinstance(error, VenvError) else [f"{path}: {error}"])
+            told = error if isinstance(error, VenvError) else VenvError(str(error))
+            talk.extend(told.within(path).lines())
     if repaired:
         talk.extend(apply.tidy(context))
     misplaced += [one for path in paths for one in places.of_one(layout, path)]
