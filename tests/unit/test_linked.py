@@ -192,6 +192,22 @@ def test_many_wheels_of_one_namespace_have_a_link_each() -> None:
     assert links(*many) == {each: each[3:] for each in spaces}
 
 
+@pytest.mark.parametrize("most", [True, False])
+def test_a_description_with_very_many_links_is_refused(*, most: bool) -> None:
+    """Each is compared with all files, and no object that is made here has so many."""
+    places = [f"p{number:03}" for number in range(500 if most else 501)]
+    inner = [f"ns/{place}" for place in places]
+    for paths, inside, bears in (
+        ([f"{place}/x.py" for place in places], [], " ".join(places)),
+        ([f"{place}/x.py" for place in inner], inner, "ns"),
+    ):
+        if most:
+            assert len(described("a", paths, inside, bears).loose.files) == 1
+        else:
+            with pytest.raises(ValueError, match="more than 500 directories that may be links"):
+                described("a", paths, inside, bears)
+
+
 #: Names that begin alike, sort around "/", or are written otherwise than they are in a description.
 ODD = st.sampled_from(["a", "a-", "a0", 'a"', "\\a", "é", "\U0001f600", "\uffee"])
 PLACES = st.lists(ODD, min_size=1, max_size=3).map("/".join)

@@ -25,6 +25,8 @@ _POINT = (str, str, str, str)
 #: One encoder for all lines: ``json.dumps`` makes one for each, which takes longer than the line.
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _AT_ONCE = 1000  # files whose lines are made together
+#: Each of them is compared with all files, wherever the object is used: real wheels have a few.
+MOST_BEARING = 500
 _MOST_FILES = 200_000  # a wheel has 60,000 at most, and each may have byte code
 
 
@@ -169,6 +171,8 @@ class StoredObject:
         # An earlier version of this command does not say: each file is linked then.
         bears = shapes.checked(head.get("bears", []), [str])
         portions = shapes.checked(head.get("portions", []), [str])
+        if max(len(bears), len(portions)) > MOST_BEARING:
+            raise ValueError(f"more than {MOST_BEARING} directories that may be links")
         return cls(
             id=head["id"],
             filename=head["filename"],

@@ -14,7 +14,7 @@ from rpm_venv.paths import parents
 from rpm_venv.system.files import write_all
 from rpm_venv.system.tree import Tree
 from rpm_venv.wheels import wheel
-from rpm_venv.wheels.objects import StoredFile, StoredObject
+from rpm_venv.wheels.objects import MOST_BEARING, StoredFile, StoredObject
 from rpm_venv.wheels.stream import Bears, Broken, Event, File, Meta
 from rpm_venv.wheels.wheel import Claims, WheelName
 
@@ -27,8 +27,6 @@ _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 #: What a wheel brings of this kind never gets here: it is dropped where the wheel is read.
 _BYTE_CODE = re.compile(r"(?:^|/)__pycache__/[^/]*\.pyc\Z")
 _MAX_NAMES = 64 << 20  # characters; RECORD, which lists half of them, has at most 32 MiB
-#: Each of them is compared with all files, wherever the object is used: real wheels have a few.
-_MAX_BEARING = 500
 _SHOWN = 300  # characters of a name that is no good
 
 
@@ -199,7 +197,7 @@ class Unpacking:
         inside = {path.partition("/")[0] for path in site if "/" in path}
         inside -= {claims.dist_info, "__pycache__"}
         found = inside.intersection(self._bears)
-        return tuple(sorted(found)) if len(found) <= _MAX_BEARING else ()
+        return tuple(sorted(found)) if len(found) <= MOST_BEARING else ()
 
     def _portions(self, bears: Collection[str]) -> tuple[str, ...]:
         """The same of directories below those."""
