@@ -290,7 +290,8 @@ def test_empty_parent_directories_go_and_others_stay(host: Host, build: Build) -
     )
     host.dnf("install", "app1", "app2", "app3")
     host.dnf("remove", "app1", "app2", "app3")
-    assert not host.exists("/opt/a")
+    # rpm 4.14 makes what is above a %ghost, and leaves it there: docs/rpm-versions.md.
+    assert host.exists("/opt/a") == (host.tools.version() < (4, 15))
     assert host.read("/opt/theirs/file") == "kept"
     assert not host.exists("/opt/theirs/penv")
     assert host.exists("/opt/existed")
