@@ -148,14 +148,19 @@ def select(
         environment["dependency_groups"] = wanted or frozenset(lock.default_groups)
     holds = _evaluator(lock, environment)
     chosen, problems = _choose(lock.entries, holds, _python(markers), sdists)
-    problems = [*_absent(lock, asked, wanted), *_unfit(lock, markers, holds), *problems]
+    problems = [*_unfit(lock, markers, holds), *problems]
+    absent = [*_absent(lock, asked, wanted)]
+    if absent and not problems:  # another lock for this Python would lack them as well
+        raise LockError(
+            "the lock has not all that is asked for", subject=lock.filename, problems=absent
+        )
     if problems:
         python = ".".join(markers["python_full_version"].split(".")[:2])
         raise LockError(
             f"the lock does not fit Python {markers['python_full_version']}",
             subject=lock.filename,
             hint=f"make one with: {command(lock.filename, python)}",
-            problems=problems,
+            problems=[*absent, *problems],
         )
     return chosen
 
