@@ -110,6 +110,8 @@ def test_what_keeps_a_source_package_from_being_made_is_said(build_host: Host) -
         refused = vendor(host)
         assert refused.code == 1
         assert message in refused.stderr
+    assert "name a directory that has them with -w" in refused.stderr
+    assert "one lock for several" not in refused.stderr  # neither -p nor -m asks for several
     host.write(f"{HERE}/requirements.txt", f"app1==1\n{make_lock([PURE])}")
     assert "'app1==1' has no --hash" in vendor(host).stderr
     host.path(f"{HERE}/requirements.txt").unlink()

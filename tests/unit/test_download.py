@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from rpm_venv.errors import FetchError
+from rpm_venv.errors import UnreachableError
 from rpm_venv.fetching import download
 from rpm_venv.locks.locked import Entry
 from rpm_venv.paths import Layout
@@ -23,6 +23,8 @@ def test_an_index_that_is_not_reached_has_not_answered(
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     entries = [Entry(name, Version("1"), ("0" * 64,)) for name in ("one", "two")]
-    with pytest.raises(FetchError, match=r"the index cannot be reached: .*Connection refused"):
+    reached = r"the index cannot be reached: .*Connection refused"
+    with pytest.raises(UnreachableError, match=reached) as raised:
         download.distributions(entries, inspect(Layout(), sys.executable), tmp_path)
+    assert "look at the network" in raised.value.hint and "build" not in raised.value.hint
     assert (tmp_path / "asked.txt").read_text().count("==") == 2

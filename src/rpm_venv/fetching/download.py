@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from rpm_venv.errors import FetchError
+from rpm_venv.errors import FetchError, UnreachableError
 from rpm_venv.fetching import complaint
 from rpm_venv.locks import resolve
 from rpm_venv.locks.lock import HOW_TO_BUILD
@@ -20,6 +20,10 @@ from rpm_venv.locks.locked import Entry
 from rpm_venv.system.interpreter import Interpreter
 
 _NO_WHEEL = re.compile(r"No matching distribution found for ([^\s(]+==[^\s(]+)")
+_NOT_REACHED = (
+    "look at the network and at the configuration of pip, or name a directory that has the wheels "
+    "with -w"
+)
 _HINT = f"name a directory that has the wheels with -w; where there is no wheel, {HOW_TO_BUILD}"
 
 
@@ -85,7 +89,10 @@ def _download(
 
 
 def _failed(done: subprocess.CompletedProcess[str]) -> FetchError:
-    return FetchError(complaint.diagnose(done.stderr).message, hint=_HINT)
+    found = complaint.diagnose(done.stderr)
+    if found.unreachable:  # of what it has, nothing is known
+        return UnreachableError(found.message, hint=_NOT_REACHED)
+    return FetchError(found.message, hint=_HINT)
 
 
 def _line(entry: Entry) -> str:

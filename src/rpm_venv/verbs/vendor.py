@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rpm_venv.building import rpmbuild, vendored
 from rpm_venv.building.rpmbuild import SpecFile
-from rpm_venv.errors import FetchError, LockError, UsageError, VenvError
+from rpm_venv.errors import FetchError, LockError, UnreachableError, UsageError, VenvError
 from rpm_venv.fetching import download, shelf
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.locks import lock, own, targets
@@ -25,6 +25,7 @@ from rpm_venv.verbs import declare, options
 
 _BUILDS_WHEELS = re.compile(r"rpm-venv wheel|pyproject_wheel|pip3? wheel|-m build")
 _LOCK_FOR_ALL = "one lock for several is made by rpm-venv lock with the same -p and -m"
+_AT_HAND = "name a directory that has them with -w, or leave out -o to ask the index"
 _NAMED = re.compile(r"(?:/usr/bin/)?python(3\.\d+)")
 
 
@@ -161,7 +162,7 @@ def _files(
             if absent and not args.offline:
                 context.progress(f"fetching {len(absent)} distributions for {who}")
                 place = Path(tempfile.mkdtemp(dir=scratch))
-                _download(absent, interpreter, place)
+                _download(absent, interpreter, place, _mend(args))
                 directories.append(str(place))  # what is for any Python is fetched once
                 at_hand, absent = _look(entries, interpreter, directories)
             if absent:
@@ -169,19 +170,27 @@ def _files(
                 raise VenvError(
                     f"there is no wheel of {names} for {who}",
                     subject=str(one.lock),
-                    hint=_LOCK_FOR_ALL,
+                    hint=_mend(args),
                 )
             found.update({file.name: file for file in at_hand})
     return list(found.values())
 
 
-def _download(wanted: Sequence[Entry], interpreter: Interpreter, place: Path) -> None:
-    """Fetch into a directory. Where that fails, the lock may be for other Pythons or machines."""
+def _mend(args: argparse.Namespace) -> str:
+    """What there is to do about a wheel that is not to be had."""
+    several = _LOCK_FOR_ALL if args.pythons or args.machines else ""
+    return "; ".join(filter(None, (several, _AT_HAND if args.offline else "")))
+
+
+def _download(wanted: Sequence[Entry], interpreter: Interpreter, place: Path, mend: str) -> None:
+    """Fetch into a directory; what the index does not have is told with what mends it."""
     try:
         download.distributions(wanted, interpreter, place, isolated=True)
+    except UnreachableError:
+        raise  # whether the lock is for all of them is not known
     except FetchError as error:
         told = {"subject": error.subject, "where": error.where}
-        hint = f"{_LOCK_FOR_ALL}; {error.hint}" if error.hint else _LOCK_FOR_ALL
+        hint = "; ".join(filter(None, (mend, error.hint)))
         raise FetchError(error.message, **told, hint=hint, problems=error.problems) from None
 
 
