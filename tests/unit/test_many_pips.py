@@ -123,11 +123,20 @@ def taken_over(layout: Layout, place: Path, does: str) -> pips.Done:
     return pips.run(layout, place, [str(number) for number in range(24)], [Pip(str(program))])
 
 
-@pytest.mark.parametrize("make", ["open(name, 'x')", "os.symlink('/etc/passwd', name)"])
+@pytest.mark.parametrize(
+    ("make", "end"),
+    [
+        ("open(name, 'x')", "MemoryError"),
+        ("os.symlink('/etc/passwd', name)", "MemoryError"),
+        # So Python says it where there is no memory for the exception.
+        ("open(name, 'x')", "SystemError: error return without exception set"),
+        ("open(name, 'x')", "SystemError: <function f> returned NULL without setting an exception"),
+    ],
+)
 def test_the_list_of_those_that_starved_goes_over_no_file_of_theirs(
-    layout: Layout, place: Path, make: str
+    layout: Layout, place: Path, make: str, end: str
 ) -> None:
-    starve = "open('said-0', 'w').write('MemoryError\\n')\nprint(0)"
+    starve = f"open('said-0', 'w').write('{end}\\n')\nprint(0)"
     with pytest.raises(FetchError, match="pip left files that it has no reason to make"):
         taken_over(layout, place, f"name = f'wheels-{{count}}.txt'\n{make}\n{starve}")
 

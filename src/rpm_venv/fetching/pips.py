@@ -32,8 +32,11 @@ _AT_ONCE = 16
 _FEWEST = 3  # wheels for which another pip is worth its start
 #: What one of several may have of memory, so that eight have together what one may have alone.
 _MEMORY = protocol.PROGRAM_MEMORY // 8
-#: How pip says that its memory was not enough, or the kernel for it.
-_STARVED = re.compile(r"\bMemoryError\b|Cannot allocate memory|killed by signal")
+#: How pip says that its memory was not enough, or the kernel or Python itself for it.
+_STARVED = re.compile(
+    r"\bMemoryError\b|Cannot allocate memory|killed by signal"
+    r"|SystemError: .*without (?:exception set|setting an exception)"
+)
 NO_PIP = "No module named pip"
 
 
