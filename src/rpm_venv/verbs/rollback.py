@@ -77,6 +77,6 @@ def _wanted(facts: plan.Facts, kept: tuple[str, ...], path: str, asked: str | No
         raise VenvError(
             f"generation {wanted} is not as it was made, and stays out of the way",
             subject=path,
-            hint=f"mend what is live with: rpm-venv repair {path}",
+            hint="go back with: dnf history undo, which makes it anew",
         )
     return wanted
