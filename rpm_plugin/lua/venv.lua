@@ -2,7 +2,8 @@
 --
 --     local venv = require "venv"
 --     venv.install{path = "/opt/app1/penv", lock = "/usr/share/app1/requirements.txt",
---                  wheels = "/usr/share/app1/wheels", offline = true}
+--                  wheels = "/usr/share/app1/wheels", offline = true,
+--                  package = "app1-1.0-1.noarch"}
 --
 -- Each function is one call of the command and raises an error where that fails. One source for
 -- rpm 4.14 to 6: rpm.spawn is there from 4.20 and rpm.execute from 4.16. Before there are posix.fork,
@@ -96,6 +97,8 @@ local function check_keys(verb, call)
         refuse(verb, "path is missing")
     elseif verb == "install" and type(call.lock) ~= "string" then
         refuse(verb, "lock is missing")
+    elseif verb == "remove" and call.count ~= nil and type(call.package) ~= "string" then
+        refuse(verb, "package is missing: count is about that")
     elseif verb == "run" and type(call.user) ~= "string" then
         refuse(verb, "user is missing")
     elseif verb == "run" and #list(call.command or {}) == 0 then
@@ -127,7 +130,7 @@ end
 return {
     -- Make path the environment that lock describes.
     install = function(call) run("install", call) end,
-    -- Remove the environment at path; count is the scriptlet's argument, arg[2].
+    -- Remove the environment at path, for package; count is the scriptlet's argument, arg[2].
     remove = function(call) run("remove", call) end,
     -- Compare the environment at path with its manifest.
     verify = function(call) run("verify", call) end,

@@ -33,7 +33,7 @@ CALLS = {
     'venv.remove{path="/opt/a/b", count=0, package="a-1-1.noarch"}': (
         "remove --package a-1-1.noarch --count 0 /opt/a/b"
     ),
-    'venv.remove{path="/opt/a/b", count="1"}': "remove --count 1 /opt/a/b",
+    'venv.remove{path="/opt/a/b"}': "remove /opt/a/b",
     'venv.verify{path="/opt/a/b"}': "verify --stderr /opt/a/b",
     'venv.run{path="/opt/a/b", user="app1", command={"migrate", "--to", 3}}': (
         "run -q -u app1 /opt/a/b migrate --to 3"
@@ -82,6 +82,7 @@ MISTAKES = {
     'venv.install{path="/opt/a/b", lock="/l", count=1}': "there is no argument count",
     'venv.remove{path="/opt/a/b", lock="/l"}': "venv.remove: there is no argument lock",
     'venv.remove("/opt/a/b")': "venv.remove: takes a table",
+    'venv.remove{path="/opt/a/b", count="1"}': "venv.remove: package is missing",
 }
 
 

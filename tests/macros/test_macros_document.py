@@ -85,8 +85,19 @@ def test_the_example_in_lua_is_one_call(macros: Macros, tmp_path: Path) -> None:
     command = tmp_path / "rpm-venv"
     command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\n')
     command.chmod(0o755)
-    (code,) = re.findall(r"```lua\nlocal venv = require .*?\n(.*?)```", DOCUMENT, re.DOTALL)
-    done = Macros(macros.file, macros.lua, command).run_lua(code)
-    assert (done.code, done.errors) == (0, "")
-    words = "install -r /usr/share/app1/requirements.txt -w /usr/share/app1/wheels -o"
-    assert (tmp_path / "said").read_text() == f"{words} /opt/app1/penv\n"
+    blocks = re.findall(r"```lua\nlocal venv = require .*?\n(.*?)```", DOCUMENT, re.DOTALL)
+    package = "%{name}-%{version}-%{release}.%{_target_cpu}"  # rpm expands it in a scriptlet
+    for code, words in zip(
+        blocks,
+        (
+            "install -r /usr/share/app1/requirements.txt -w /usr/share/app1/wheels -o "
+            "--package app1-1-1.noarch",
+            "remove --package app1-1-1.noarch --count 1",
+        ),
+    ):
+        assert package in code
+        expanded = code.replace(package, "app1-1-1.noarch").replace("arg[2]", "1")
+        done = Macros(macros.file, macros.lua, command).run_lua(expanded)
+        assert (done.code, done.errors) == (0, "")
+        assert (tmp_path / "said").read_text() == f"{words} /opt/app1/penv\n"
+    assert len(blocks) == 2

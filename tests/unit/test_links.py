@@ -548,6 +548,14 @@ def test_a_link_that_leads_elsewhere_is_seen_and_mended(system: System) -> None:
     assert system.findings() == []
 
 
+def test_a_count_without_a_package_removes_nothing(system: System) -> None:
+    """A scriptlet that forgot whose it is runs on upgrades, too."""
+    for count in ("0", "1"):
+        assert "with --package whose" in system.call("remove", "--count", count, ONE, code=2)
+    assert system.findings() == []
+    assert (system.site() / "plain/data.txt").exists()
+
+
 def test_without_its_wheel_a_damaged_object_stays_until_there_is_one(system: System) -> None:
     _change(system)
     wheel = system.root / "usr/share/app/wheels" / PLAIN.filename

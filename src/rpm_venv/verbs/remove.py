@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from rpm_venv import apply, events, history, plan, survey, whole
-from rpm_venv.errors import VenvError
+from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
@@ -35,6 +35,12 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Remove; an environment that is not there, or is another package's by now, is success."""
     path = environment_path(args.path)
     layout = context.layout
+    if args.package is None and args.count is not None:  # an upgrade would lose what is there
+        raise UsageError(
+            "--count is a scriptlet's, which says with --package whose environment it means",
+            subject=path,
+            hint="by hand, leave it out",
+        )
     if args.package is None:
         whole.refuse(layout, path, "remove its package")
     with apply.exclusive(layout):
