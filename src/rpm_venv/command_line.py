@@ -19,6 +19,9 @@ if TYPE_CHECKING:
         def arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
 
+_COMMON = frozenset({"--root", "--json", "--version"})
+
+
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Help as wide as COLUMNS says: asking the terminal would load ``shutil`` at every start."""
 
@@ -32,7 +35,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         verb = self.prog.partition(" ")[2]  # the command's own name is before every line
-        raise UsageError(message, subject=verb, hint=f"see {self.prog} --help")
+        hint = f"see {self.prog} --help"
+        if verb and message.startswith("unrecognized") and {*message.split()} & _COMMON:
+            hint = f"that stands before the verb: rpm-venv [OPTION]… {verb}"
+        raise UsageError(message, subject=verb, hint=hint)
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -107,6 +107,13 @@ def test_no_line_is_read_otherwise_than_by_argparse() -> None:
     assert agreed > 300
 
 
+@pytest.mark.parametrize("option", ["--json", "--version", "--root /mnt"])
+def test_an_option_behind_the_verb_is_told_where_it_stands(option: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        in_full(f"list {option}".split())
+    assert raised.value.hint == "that stands before the verb: rpm-venv [OPTION]… list"
+
+
 def test_a_mistake_names_what_is_missing_and_the_help_once() -> None:
     for line, missing in (("", "VERB"), ("check /opt/a/penv", "-r"), ("vendor", "SPEC")):
         with pytest.raises(UsageError) as raised:
