@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from rpm_venv.trees.processes import Held
 
 
+def paths(layout: Layout) -> tuple[str, ...]:
+    """The paths of all environments, sorted: those that packages declare, those with a state, and
+    those whose state is lost, where the path leads to a generation.
+    """
+    known = {*declared.paths(layout), *state.paths(layout)}
+    others = set(generations.environments(layout)) - known
+    lost = {path for path in others if generations.live(layout, path).generation}
+    return tuple(sorted(known | lost))
+
+
 def facts(layout: Layout, path: str, *, thorough: bool = False) -> Facts:
     """What exists of the environment at ``path``.
 

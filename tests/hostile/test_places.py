@@ -12,6 +12,7 @@ import pytest
 from rpm_venv import cli
 from rpm_venv.paths import Layout
 from rpm_venv.system import files
+from rpm_venv.trees import generations
 from tests.hostile.building import source
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
@@ -215,3 +216,22 @@ def test_what_is_no_directory_in_the_place_of_ours_is_named(
         assert call("repair", PATH)[0] == 1
         place.unlink()
         tally("our directories", "refused")
+
+
+def test_an_environment_whose_state_is_gone_is_among_all(layout: Layout, call: Call) -> None:
+    layout.state_file(PATH).unlink()
+    code, said = call("list")
+    assert code == 0
+    assert f"{PATH}: the state of this environment is lost; reinstall the package" in said
+    code, said = call("verify")
+    assert (code, f"unknown  {PATH}  the state of" in said) == (3, True)
+    code, said = call("repair")
+    assert (code, f"{PATH}: nothing is known of an environment" in said) == (1, True)
+
+
+def test_generations_that_no_path_leads_to_are_no_environment(layout: Layout, call: Call) -> None:
+    layout.state_file(PATH).unlink()
+    layout.real(PATH).unlink()  # what an erased package leaves where a process holds a generation
+    assert generations.environments(layout) == (PATH,)
+    for words in (["list"], ["verify"], ["repair"]):
+        assert call(*words) == (0, "")

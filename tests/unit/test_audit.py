@@ -77,6 +77,16 @@ def test_one_environment_or_all_of_them(layout: Layout) -> None:
         _audit(layout, "--all", "/opt/app2/penv")
 
 
+def test_one_whose_state_is_gone_is_among_all(layout: Layout) -> None:
+    before = _audit(layout, "--all")
+    layout.state_file("/opt/app1/penv").unlink()
+    after = _audit(layout, "--all")
+    assert after.exit_code == FOUND
+    first, second = after.data["environments"]
+    assert first == {**before.data["environments"][0], "package": ""}
+    assert second == before.data["environments"][1]
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [

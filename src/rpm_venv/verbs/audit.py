@@ -9,14 +9,14 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from rpm_venv import state
+from rpm_venv import state, survey
 from rpm_venv.advisories import database, findings, ignores
 from rpm_venv.advisories.findings import Vulnerability
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.frozen import dataclass, replace
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import DONE, FAILED, FOUND, Context, Report
-from rpm_venv.system import configuration, declared, reading
+from rpm_venv.system import configuration, reading
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Generation
 
@@ -64,7 +64,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     layout = context.layout
     if args.all and args.paths:
         raise UsageError("PATH and --all exclude each other")
-    paths = [environment_path(path) for path in args.paths] or _known(layout)
+    paths = [environment_path(path) for path in args.paths] or survey.paths(layout)
     ignored = _ignores(layout)
     looked = [
         _look(layout, path) for _, path in context.each("looking at", [*dict.fromkeys(paths)])
@@ -84,10 +84,6 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         talk=(*_talk(audited, ignored), _database_line(known)),
         exit_code=FOUND if counting else FAILED if unseen else DONE,
     )
-
-
-def _known(layout: Layout) -> list[str]:
-    return sorted({*declared.paths(layout), *state.paths(layout)})
 
 
 def _place(layout: Layout, asked: str | None) -> Path:

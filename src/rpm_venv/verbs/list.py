@@ -10,7 +10,6 @@ from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
 from rpm_venv.survey import Surroundings
-from rpm_venv.system import declared
 from rpm_venv.trees import disk, generations
 
 TYPE_CHECKING = False
@@ -31,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """List; nothing of the environments' contents is looked at (that is ``verify``)."""
     layout = context.layout
-    paths = sorted({*declared.paths(layout), *state.paths(layout)})
+    paths = survey.paths(layout)
     around = survey.surroundings(layout, paths)
     rows = [_row(layout, path, around) for path in paths]
     if args.sizes:

@@ -37,8 +37,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             talk=tuple(one.line() for one in misplaced),
             exit_code=FAILED,
         )
-    known = sorted({*declared.paths(layout), *state.paths(layout)})
-    paths = [environment_path(path) for path in args.paths] or known
+    paths = [environment_path(path) for path in args.paths] or survey.paths(layout)
     repaired: dict[str, bool] = {}
     talk: list[str] = []
     for within, path in replace(context, tidies=False).each("repairing", paths):

@@ -56,8 +56,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     misplaced = list(places.of_all(layout))
     if any(one.hides for one in misplaced):
         return _report(args, [], misplaced, [], [])
-    there = declared.paths(layout)
-    known = there if args.declared else sorted({*there, *state.paths(layout)})
+    known = declared.paths(layout) if args.declared else survey.paths(layout)
     paths = [environment_path(path) for path in args.paths] or list(known)
     found: list[Found] = []
     talk: list[str] = []
