@@ -22,6 +22,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STAYS = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR)
 _MAX_DEPTH = 64  # directories held open while a tree is removed
+#: Of the staging directory: who is not root may pass through it and no more.
+STAGING_MODE = 0o711
 
 
 @contextmanager
@@ -77,8 +79,8 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
 
 
 def make_staging(layout: Layout) -> Path:
-    """The staging directory, there from now on; who is not root may pass through it and no more."""
-    make_directory(layout.staging, 0o711)
+    """The staging directory, there from now on."""
+    make_directory(layout.staging, STAGING_MODE)
     return layout.staging
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout, escape
-from rpm_venv.system import trust
+from rpm_venv.system import files, trust
 
 _MODE = 0o755
-_STAGING_MODE = 0o711  # as files.make_staging has it
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def of_all(layout: Layout) -> Iterator[Misplaced]:
     """
     for place in (layout.home, layout.store, layout.envs, layout.state):
         yield from _of(layout, place, _MODE)
-    yield from _of(layout, layout.staging, _STAGING_MODE)
+    yield from _of(layout, layout.staging, files.STAGING_MODE)
 
 
 def of_one(layout: Layout, path: str) -> Iterator[Misplaced]:

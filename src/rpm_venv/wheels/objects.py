@@ -203,10 +203,10 @@ class StoredObject:
         A link to it would lead nowhere. The lines are in the order of paths: one go finds all.
         """
         found = 0
-        for place in sorted([f"{each}/" for each in (*self.bears, *self.portions)]):
-            found = data.find(b"\n" + _beginning(place[:-1]), found)
+        for place in sorted((*self.bears, *self.portions), key=lambda each: f"{each}/"):
+            found = data.find(b"\n" + _beginning(place), found)
             if found < 0:
-                raise ValueError(f"no file is in {place!a}, which it says may be a link")
+                raise ValueError(f"no file is in {place + '/'!a}, which it says may be a link")
 
 
 def _rows(files: Sequence[StoredFile]) -> list[str]:
