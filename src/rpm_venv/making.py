@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def _bring_objects(context: Context, step: BringObjects) -> tuple[str, ...]:
-    from rpm_venv.wheels import packaged  # most machines get none
+    from rpm_venv.wheels import bring  # most machines get none
 
     context.progress(f"taking {len(step.objects)} objects from packages")
-    missing = packaged.bring(
+    missing = bring.into_store(
         context.layout,
         step.objects,
         step.interpreter,

@@ -17,7 +17,7 @@ import pytest
 
 from rpm_venv.errors import SandboxError
 from rpm_venv.paths import Layout
-from rpm_venv.system import sandbox
+from rpm_venv.system import sandbox, stranger
 from tests.hostile import probe
 from tests.hostile.building import leftovers, open_to_others, running_interpreter, source
 from tests.hostile.conftest import Tally
@@ -231,9 +231,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-def run(place: Path, script: str, **options: object) -> sandbox.CompletedChild:
+def run(place: Path, script: str, **options: object) -> stranger.CompletedChild:
     settings: dict[str, object] = {"network": False, "timeout": 20, **options}
-    return sandbox.run(
+    return stranger.run(
         ["/bin/sh", "-c", script],
         env={"PATH": "/usr/bin:/bin"},
         cwd=place,
@@ -275,7 +275,7 @@ def test_a_program_that_does_not_end_is_ended_with_its_children(place: Path) -> 
 
 def test_a_program_that_is_not_there_does_not_start(place: Path) -> None:
     with pytest.raises(SandboxError, match="does not start"):
-        sandbox.run(["/nowhere"], env={}, cwd=place, network=False, timeout=1)
+        stranger.run(["/nowhere"], env={}, cwd=place, network=False, timeout=1)
 
 
 def test_a_talkative_program_does_not_fill_memory(place: Path) -> None:

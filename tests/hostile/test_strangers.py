@@ -22,7 +22,7 @@ from rpm_venv.errors import FetchError, VenvError, WheelError
 from rpm_venv.fetching import complaint, index, pips, shelf
 from rpm_venv.locks import lock
 from rpm_venv.paths import Layout
-from rpm_venv.system import copying, files, interpreter, sandbox
+from rpm_venv.system import copying, files, interpreter, stranger
 from rpm_venv.system.sealed import sealed
 from rpm_venv.trees import generations
 from tests.hostile.building import build, cpu_limited, only_object, open_to_others
@@ -44,8 +44,8 @@ def place() -> Iterator[Path]:
         files.remove_tree(Path(name) / "own")
 
 
-def run(place: Path, script: str) -> sandbox.CompletedChild:
-    return sandbox.run(
+def run(place: Path, script: str) -> stranger.CompletedChild:
+    return stranger.run(
         ["/bin/sh", "-c", script],
         env={"PATH": "/usr/bin:/bin"}, cwd=place, network=True, timeout=60,
     )  # fmt: skip
@@ -179,7 +179,7 @@ def test_what_pip_may_leave_in_place_of_wheels(
         assert all(line.isprintable() for line in caught.value.lines())
     assert (place / "wheels").lstat().st_uid == place.lstat().st_uid == 0
     os.chown(place, 0, 0)
-    assert sandbox.run(
+    assert stranger.run(
         ["/bin/sh", "-c", "touch wheels/y"], env={}, cwd=place, network=True, timeout=60, user=65534
     ).returncode
     tally("what nobody leaves behind", "refused")
@@ -330,26 +330,26 @@ def test_an_ordinary_user_is_told_that_it_is_not_to_be(
 def test_nobody_does_not_see_what_pip_is_told(place: Path, tally: Tally) -> None:
     """Services run as nobody; the site's configuration has passwords."""
     (place / "pip.conf").touch(mode=0o600)
-    user = sandbox.give_to_stranger(place)
+    user = stranger.give(place)
     assert user >= 0x70000000
     spy = f"cat {place}/pip.conf || ls {place}"
     done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", spy],
                           capture_output=True, check=False)  # fmt: skip
     assert (done.returncode == 0) is (place.stat().st_mode & 0o005 == 0o005)
     assert b"Permission denied" in done.stderr
-    again = sandbox.run(["/bin/sh", "-c", "id -u; cat pip.conf"], env={"PATH": "/usr/bin"},
+    again = stranger.run(["/bin/sh", "-c", "id -u; cat pip.conf"], env={"PATH": "/usr/bin"},
                         cwd=place, network=True, timeout=60, user=user)  # fmt: skip
     assert again.stdout == f"{user}\n"
     assert again.returncode == 0
-    assert sandbox.give_to_stranger(place) != user
+    assert stranger.give(place) != user
     tally("what nobody leaves behind", "refused")
 
 
 @needs_root
 def test_pip_is_not_run_with_less_confinement_than_asked_for(tmp_path: Path, tally: Tally) -> None:
     code = (
-        "import sys; from pathlib import Path; from rpm_venv.system import sandbox\n"
-        "done = sandbox.run(['/bin/touch', 'run'], env={}, cwd=Path(sys.argv[1]), network=True,"
+        "import sys; from pathlib import Path; from rpm_venv.system import stranger\n"
+        "done = stranger.run(['/bin/touch', 'run'], env={}, cwd=Path(sys.argv[1]), network=True,"
         " timeout=60, require_all=True)"
     )
     (tmp_path / "own").mkdir()

@@ -19,6 +19,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter
 from rpm_venv.wheels import packaged, store
 from rpm_venv.wheels.afresh import Compiling
+from rpm_venv.wheels.bring import into_store
 from rpm_venv.wheels.objects import Packaged, StoredFile, StoredObject
 from rpm_venv.wheels.stream import Broken, Event, File
 from tests.host.wheels import Wheel, make_wheel
@@ -116,7 +117,7 @@ def only_packaged(layout: Layout) -> Path:
 def bring(layout: Layout, python: interpreter.Interpreter = PYTHON) -> None:
     offers = packaged.offers(layout, os.listdir(layout.packaged), python)
     (offer,) = offers.afresh.values()
-    packaged.bring(layout, [offer.packaged], python, lambda _: None)
+    into_store(layout, [offer.packaged], python, lambda _: None)
 
 
 def tree(layout: Layout) -> dict[str, object]:
@@ -242,7 +243,7 @@ def test_a_link_to_what_was_byte_code_of_another_python_alone_is_refused(
 def test_another_wheels_object_is_refused(layout: Layout) -> None:
     other = Packaged(f"{'0' * 64}-{PYTHON.tag}", only_packaged(layout).name, afresh=True)
     with pytest.raises(VenvError) as caught:
-        packaged.bring(layout, [other], PYTHON, lambda _: None)
+        into_store(layout, [other], PYTHON, lambda _: None)
     assert f"it describes {WHEEL.sha256}-{FOREIGN}" in str(caught.value.problems[0])
 
 

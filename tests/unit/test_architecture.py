@@ -31,7 +31,10 @@ ROWS = (
         "system.programs system.release system.rpmdb system.run_as system.sandbox system.sealed "
         "system.shares",
     ),
-    ("sharing", "system.tree system.sharing system.copying system.labels system.flushing"),
+    (
+        "sharing",
+        "system.tree system.sharing system.copying system.labels system.flushing system.stranger",
+    ),
     ("locks", "locks.toml locks.requirements locks.pylock locks.lock fetching.complaint"),
     (
         "knowledge",
@@ -43,7 +46,7 @@ ROWS = (
     (
         "store",
         "wheels.unpack wheels.queue wheels.batch wheels.afresh wheels.store wheels.packaged "
-        "wheels.needs",
+        "wheels.bring wheels.needs",
     ),
     ("fetching", "fetching.*"),
     ("stages", "trees.* state history log"),
@@ -63,6 +66,7 @@ RUNS_PROGRAMS = {
     "system.interpreter",
     "system.rpmdb",
     "system.sandbox",
+    "system.stranger",
     "system.run_as",
     "system.shares",
     "trees.processes",
@@ -89,7 +93,7 @@ WRITES = {
     "making",
     "fetching.index",
     "fetching.pips",
-    "system.sandbox",
+    "system.stranger",
 }
 PRINTS = {"cli", "__main__"}
 
@@ -225,7 +229,7 @@ def test_no_module_is_named_after_nothing() -> None:
 
 #: Who asks what time it is: how long to wait for somebody, how old a database may be, and when
 #: something was done.
-WAITING = {"state", "system.sandbox", "trees.processes", "fetching.pips"}
+WAITING = {"state", "system.sandbox", "system.stranger", "trees.processes", "fetching.pips"}
 AGES = {name for name in modules() if name.startswith("advisories.") or name == "verbs.audit"}
 TOLD = {"history", "log"}
 

@@ -17,6 +17,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.system.sharing import Sharer
 from rpm_venv.wheels import packaged, store
+from rpm_venv.wheels.bring import into_store
 from rpm_venv.wheels.objects import Packaged
 from tests.hostile.building import build, only_object, running_interpreter
 from tests.hostile.damage import change, replace_by_link, replace_by_pipe
@@ -65,7 +66,7 @@ def offered(layout: Layout) -> Packaged:
 
 
 def test_a_packaged_object_becomes_one_of_the_store_by_links(built: Layout, layout: Layout) -> None:
-    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
+    into_store(layout, [offered(layout)], PYTHON, lambda _: None)
     stored = only_object(layout)
     assert stored == only_object(built)
     for file in stored.files:
@@ -89,7 +90,7 @@ def test_it_is_the_same_object_as_from_the_wheel(built: Layout, layout: Layout) 
             for path in (top, *top.rglob("*"))
         }
 
-    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
+    into_store(layout, [offered(layout)], PYTHON, lambda _: None)
     assert tree(layout.store) == tree(built.store) | {".": tree(layout.store)["."]}
 
 
@@ -98,7 +99,7 @@ def test_where_no_link_can_be_it_is_copied(layout: Layout, monkeypatch: pytest.M
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", no_link)
-    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
+    into_store(layout, [offered(layout)], PYTHON, lambda _: None)
     stored = only_object(layout)
     assert not (layout.object(stored.id) / MODULE).samefile(only_packaged(layout) / MODULE)
     assert (layout.object(stored.id) / CODE).read_bytes()[:4].hex() == PYTHON.magic
@@ -119,9 +120,9 @@ def test_a_directory_in_a_files_place_does_not_have_the_others_copied(tmp_path: 
 
 def test_what_the_store_has_is_not_brought_again(layout: Layout) -> None:
     offer = offered(layout)
-    packaged.bring(layout, [offer], PYTHON, lambda _: None)
+    into_store(layout, [offer], PYTHON, lambda _: None)
     shutil.rmtree(layout.packaged)
-    packaged.bring(layout, [offer], PYTHON, lambda _: None)
+    into_store(layout, [offer], PYTHON, lambda _: None)
 
 
 def _replace_by_file(path: Path) -> None:
@@ -170,7 +171,7 @@ def test_what_is_not_as_it_was_packaged_is_refused(layout: Layout, damage: str) 
     offer = offered(layout)
     change(only_packaged(layout) / inside)
     with pytest.raises(VenvError, match="not as they brought it") as caught:
-        packaged.bring(layout, [offer], PYTHON, lambda _: None)
+        into_store(layout, [offer], PYTHON, lambda _: None)
     assert any(reason in str(problem) for problem in caught.value.problems), caught.value.problems
     assert all("rpm -qf" in str(p) or "only root" in str(p) for p in caught.value.problems)
     assert store.ids(layout) == ()
@@ -181,14 +182,14 @@ def test_all_that_is_wrong_is_said_at_once(layout: Layout) -> None:
     change(only_packaged(layout) / MODULE)
     (only_packaged(layout) / "site/demo/__init__.py").unlink()
     with pytest.raises(VenvError) as caught:
-        packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
+        into_store(layout, [offered(layout)], PYTHON, lambda _: None)
     assert len(caught.value.problems) == 2
 
 
 def test_what_the_description_does_not_name_stays_behind(layout: Layout) -> None:
     (only_packaged(layout) / "site/demo/more.py").write_text("import os")
     (only_packaged(layout) / "site/evil.pth").write_text("import os")
-    packaged.bring(layout, [offered(layout)], PYTHON, lambda _: None)
+    into_store(layout, [offered(layout)], PYTHON, lambda _: None)
     names = {path.name for path in layout.store.rglob("*")}
     assert not names & {"more.py", "evil.pth"}
 
@@ -208,7 +209,7 @@ def test_a_description_that_leads_elsewhere_is_refused(layout: Layout, tmp_path:
         (other / "object.json").write_bytes(description)
         (other / MODULE).chmod(0o4755)
         with pytest.raises(VenvError) as caught:
-            packaged.bring(layout, [Packaged(stored.id, other.name)], PYTHON, lambda _: None)
+            into_store(layout, [Packaged(stored.id, other.name)], PYTHON, lambda _: None)
         assert (message or "its mode is 4755") in str(caught.value)
     assert store.ids(layout) == ()
 
@@ -226,7 +227,7 @@ def test_a_link_to_a_directory_that_the_object_has_not_is_refused(layout: Layout
         shutil.copytree(place, other)
         (other / "object.json").write_bytes(description)
         with pytest.raises(VenvError, match=f"no file is in '{gone}/'"):
-            packaged.bring(layout, [Packaged(stored.id, other.name)], PYTHON, lambda _: None)
+            into_store(layout, [Packaged(stored.id, other.name)], PYTHON, lambda _: None)
     assert store.ids(layout) == ()
 
 
@@ -246,7 +247,7 @@ def test_byte_code_of_another_python_is_offered_to_be_made_afresh(layout: Layout
     assert [offer.packaged for offer in beta.afresh.values()] == [Packaged(name, digests[0], True)]
     assert list(newer.afresh) == [f"{name.partition('-')[0]}-cpython-399"]
     with pytest.raises(VenvError, match="byte code of another release"):
-        packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"), lambda _: None)
+        into_store(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_a_wheel_without_modules_can_be_packaged(tmp_path: Path) -> None:
     plain = build(tmp_path / "built", replace(Wheel(), files={"demo.txt": b"x"}).write(tmp_path))
     layout = Layout(tmp_path / "root")
     ship(plain, layout)
-    packaged.bring(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"), lambda _: None)
+    into_store(layout, [offered(layout)], replace(PYTHON, magic="00000d0a"), lambda _: None)
     assert only_object(layout) == only_object(plain)
 
 
@@ -308,7 +309,7 @@ def test_an_interrupted_import_leaves_nothing_and_can_be_made_again(
         with monkeypatch.context() as patched:
             patched.setattr(os, call, failing)
             try:
-                packaged.bring(layout, [offer], PYTHON, lambda _: None)
+                into_store(layout, [offer], PYTHON, lambda _: None)
                 assert left > 0
             except VenvError as told:
                 assert "No space left on device" in str(told)
@@ -316,7 +317,7 @@ def test_an_interrupted_import_leaves_nothing_and_can_be_made_again(
                 pass
         assert os.listdir(layout.staging) == []
     assert number > 1
-    packaged.bring(layout, [offer], PYTHON, lambda _: None)
+    into_store(layout, [offer], PYTHON, lambda _: None)
     assert only_object(layout).id == offer.id
 
 
@@ -327,20 +328,20 @@ sys.path[:0] = json.loads(sys.argv[1])
 from pathlib import Path
 from rpm_venv.errors import VenvError
 from rpm_venv.paths import Layout
-from rpm_venv.wheels import packaged
+from rpm_venv.wheels import bring
 from rpm_venv.wheels.objects import Packaged
 from tests.hostile.building import running_interpreter
 os.sched_getaffinity = lambda process: {0, 1, 2}
-command, run, packaged._WORTH = os.getpid(), packaged._Import.run, int(sys.argv[3])
+command, run, bring._WORTH = os.getpid(), bring._Import.run, int(sys.argv[3])
 def slow(work, staging):
     time.sleep(0.002)
     if sys.argv[4] == "killed" and os.getpid() != command:
         os.kill(os.getpid(), 9)
     return run(work, staging)
-packaged._Import.run = slow
+bring._Import.run = slow
 objects = [Packaged(*each) for each in json.loads(sys.argv[5])]
 try:
-    packaged.bring(Layout(Path(sys.argv[2])), objects, running_interpreter(), print)
+    bring.into_store(Layout(Path(sys.argv[2])), objects, running_interpreter(), print)
     said = []
 except VenvError as error:
     said = error.lines()

@@ -18,7 +18,7 @@ from rpm_venv.confined import many_pips, protocol
 from rpm_venv.errors import FetchError
 from rpm_venv.fetching import site
 from rpm_venv.paths import Layout
-from rpm_venv.system import configuration, files, reading, sandbox
+from rpm_venv.system import configuration, files, reading, stranger
 from rpm_venv.wheels.stream import printable
 
 _MAX_SAID = 8 << 20  # bytes of what all pips said that is looked at; each byte may become ten
@@ -121,7 +121,7 @@ class _Running:
     def __init__(self, place: Path, require_all: bool) -> None:
         self._place = place
         self._require_all = require_all
-        self._user = sandbox.give_to_stranger(place)
+        self._user = stranger.give(place)
         self._deadline = time.monotonic() + _TIMEOUT
 
     def all(self, pip: Pip, shares: Sequence[Sequence[str]]) -> Done:
@@ -149,7 +149,7 @@ class _Running:
         """What those said that failed, by number, and the layers that were missing."""
         text = Path(many_pips.__file__).read_text(encoding="utf-8")
         words = [str(first), str(count), str(memory), *_COMMAND, *pip.arguments]
-        done = sandbox.run(
+        done = stranger.run(
             [pip.python, "-I", "-B", "-c", text, *words],
             env=_environment(self._place),
             cwd=self._place,

@@ -12,7 +12,7 @@ from rpm_venv.confined import requires
 from rpm_venv.errors import VenvError
 from rpm_venv.locks.fit import Needs
 from rpm_venv.paths import Layout
-from rpm_venv.system import configuration, files, sandbox, trust
+from rpm_venv.system import configuration, files, sandbox, stranger, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import StoredObject
@@ -53,7 +53,7 @@ def _asked(
     for python in dict.fromkeys((interpreter.path, os.path.realpath(sys.executable))):
         if trust.everybody_runs(Path(python)):
             break
-    done = sandbox.run(
+    done = stranger.run(
         [python, "-S", "-s", "-B", "-c", text, *names],
         env={},
         cwd=place,
