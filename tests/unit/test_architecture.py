@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -98,12 +100,41 @@ WRITES = {
 PRINTS = {"cli", "__main__"}
 
 
-def modules() -> dict[str, Path]:
-    return {
-        ".".join(file.relative_to(SOURCE).with_suffix("").parts): file
-        for file in sorted(SOURCE.rglob("*.py"))
-        if file.name != "__init__.py"
-    }
+#: Every module by its name.
+MODULES = {
+    ".".join(file.relative_to(SOURCE).with_suffix("").parts): file
+    for file in sorted(SOURCE.rglob("*.py"))
+    if file.name != "__init__.py"
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in a module: the dotted names that it calls, and the other names that it has.
+
+    ``ours`` are modules of ours that it imports, also inside functions; not for types alone.
+    ``others`` are those of import statements.
+    """
+
+    calls: frozenset[str]
+    ours: frozenset[str]
+    others: frozenset[str]
+    attributes: frozenset[str]
+    names: frozenset[str]
+
+
+@functools.cache
+def contents(module: str) -> Contents:
+    """Each is read once for all questions; its nodes are not kept."""
+    tree = ast.parse(MODULES[module].read_text())
+    nodes = list(ast.walk(tree))
+    return Contents(
+        frozenset(ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)),
+        frozenset(_imported(tree)),
+        frozenset(a.name for node in nodes if isinstance(node, ast.Import) for a in node.names),
+        frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute)),
+        frozenset(node.id for node in nodes if isinstance(node, ast.Name)),
+    )
 
 
 def row(module: str) -> int:
@@ -124,49 +155,41 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
             yield from _running(child)
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def _imported(tree: ast.AST) -> Iterator[str]:
     """Every module of ours that a module imports, also inside functions; not for types alone."""
     for node in _running(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rpm_venv"):
             package = (node.module or "").partition(".")[2]
-            known = modules()
             for alias in node.names:
                 inside = f"{package}.{alias.name}".lstrip(".")
-                if inside in known or package:
-                    yield inside if inside in known else package
+                if inside in MODULES or package:
+                    yield inside if inside in MODULES else package
 
 
-def calls(tree: ast.AST) -> Iterator[str]:
-    """The dotted name of everything a module calls."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
-
-
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_imports_go_one_way(module: str) -> None:
     here = row(module)
     upward = [
         other
-        for other in imported(ast.parse(modules()[module].read_text()))
+        for other in contents(module).ours
         if row(other) > here or (row(other) == here and ROWS[here][0] in ("edges", "facts"))
     ]
     own_row = ROWS[here][0]
     assert not upward, f"{module} (row {own_row}) imports {upward} from above or beside"
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_programs_are_run_where_they_may_be(module: str) -> None:
-    tree = ast.parse(modules()[module].read_text())
     running = {"os.fork", "os.execv", "os.execve", "os.system", "os.popen", "os.posix_spawn"}
-    found = {name for name in calls(tree) if name in running or name.startswith("subprocess.")}
+    found = {
+        name for name in contents(module).calls if name in running or name.startswith("subprocess.")
+    }
     if module not in RUNS_PROGRAMS and not module.startswith("confined."):
         assert not found
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_files_are_written_where_they_may_be(module: str) -> None:
-    tree = ast.parse(modules()[module].read_text())
     changing = {
         "os.rename",
         "os.replace",
@@ -186,8 +209,8 @@ def test_files_are_written_where_they_may_be(module: str) -> None:
         "shutil.move",
     }
     methods = ("write_text", "write_bytes", "unlink", "mkdir", "rmdir", "symlink_to", "rename")
-    found = {name for name in calls(tree) if name in changing}
-    found |= {name for name in calls(tree) if name.rpartition(".")[2] in methods}
+    found = {name for name in contents(module).calls if name in changing}
+    found |= {name for name in contents(module).calls if name.rpartition(".")[2] in methods}
     author_side = module in (
         "verbs.lock",
         "verbs.deps",
@@ -201,22 +224,16 @@ def test_files_are_written_where_they_may_be(module: str) -> None:
         assert not found
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_only_the_command_line_prints_and_exits(module: str) -> None:
-    found = set(calls(ast.parse(modules()[module].read_text())))
+    found = contents(module).calls
     if module not in PRINTS and not module.startswith("confined."):
         assert not found & {"print", "sys.exit", "exit"}
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_the_network_is_left_to_pip(module: str) -> None:
-    tree = ast.parse(modules()[module].read_text())
-    names = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
+    names = contents(module).others
     local = ("system.sandbox", "log")  # sockets of this machine alone
     if module not in local and not module.startswith("confined."):
         assert not names & {"socket", "urllib.request", "http.client", "ssl"}
@@ -224,28 +241,27 @@ def test_the_network_is_left_to_pip(module: str) -> None:
 
 def test_no_module_is_named_after_nothing() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "base"}
-    assert not vague & {module.rpartition(".")[2] for module in modules()}
+    assert not vague & {module.rpartition(".")[2] for module in MODULES}
 
 
 #: Who asks what time it is: how long to wait for somebody, how old a database may be, and when
 #: something was done.
 WAITING = {"state", "system.sandbox", "system.stranger", "trees.processes", "fetching.pips"}
-AGES = {name for name in modules() if name.startswith("advisories.") or name == "verbs.audit"}
+AGES = {name for name in MODULES if name.startswith("advisories.") or name == "verbs.audit"}
 TOLD = {"history", "log"}
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_no_decision_is_the_clocks(module: str) -> None:
     """A clock that is ten years off changes nothing: neither it nor the times of files are asked.
 
     What counts seconds only to stop waiting asks the one clock that nobody sets.
     """
-    tree = ast.parse(modules()[module].read_text())
-    asked = {name for name in calls(tree) if re.match(r"(time|datetime|date)\.", name)}
+    asked = {name for name in contents(module).calls if re.match(r"(time|datetime|date)\.", name)}
     asked -= {"time.sleep"}
     times = {"st_mtime", "st_ctime", "st_atime", "st_mtime_ns", "st_ctime_ns", "getmtime"}
-    looked_at = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & times
-    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    looked_at = contents(module).attributes & times
+    named = contents(module).names
     if module in AGES | TOLD:
         return
     assert not looked_at or module == "system.copying"  # which gives a copy its times
