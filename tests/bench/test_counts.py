@@ -45,6 +45,11 @@ LITTLE = {
     *("tempfile", "threading", "typing", "zipfile", "rpm", "rpm_venv.system.sandbox"),
     *("rpm_venv.wheels.batch", "rpm_venv.wheels.unpack"),
 }
+#: What the calls of every build before its passes, and for conflicts, must not.
+SHORT = {
+    *("packaging", "subprocess", "tempfile", "zipfile", "rpm_venv.linting.mistakes"),
+    *("rpm_venv.building.payload", "rpm_venv.building.libraries", "rpm_venv.fetching.shelf"),
+}
 MODULES = """
 import json, os, sys
 from rpm_venv import cli
@@ -97,13 +102,15 @@ def test_more_than_was_recorded_is_found() -> None:
         (systems.install(2, systems.THIRD), LITTLE),
         (("list",), LITTLE),
         (("show", systems.PATH), LITTLE),
+        (("deps", "--set-aside", "--buildroot", "/nowhere"), SHORT),
+        (("deps", "--conflicts", "--buildroot", "/nowhere", "-d", "-n x -r /x /opt/x"), SHORT),
     ],
 )
 def test_no_more_is_imported_than_a_call_needs(
     scratch: Path, words: tuple[str, ...], forbidden: set[str]
 ) -> None:
     argv = Command(scratch / "src").python(MODULES, "--root", str(scratch / "root"), *words)
-    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(argv, input="/x", capture_output=True, text=True, check=True).stdout
     code, modules = json.loads(said.splitlines()[-1])
     assert code == 0
     assert not forbidden & set(modules)

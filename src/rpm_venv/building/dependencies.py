@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
-
 from rpm_venv.declaration import Declaration
 from rpm_venv.locks.locked import Entry
 from rpm_venv.locks.plain_version import parsed
-from rpm_venv.wheels.wheel import WheelName
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    from rpm_venv.wheels.wheel import WheelName
 
 #: The oldest runtime that understands the calls of these macros (%__rpm_venv_version).
 RUNTIME = "rpm-venv >= 0.1.0"
@@ -133,6 +136,8 @@ def python_abi(specifiers: SpecifierSet) -> str:
 
 def _patches(specifiers: SpecifierSet) -> set[int]:
     """Patch levels enough to tell whether a minor version fits: any rule changes next to these."""
+    from packaging.version import Version
+
     patches = {0, _LATE_PATCH}
     for specifier in specifiers:
         release = Version(specifier.version.removesuffix(".*")).release

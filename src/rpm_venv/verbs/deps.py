@@ -3,7 +3,8 @@
 ``--provides``, ``--requires`` and ``--conflicts`` are the dependency generator: locks' names come
 on stdin, dependencies go to stdout. ``--set-aside`` and ``--check`` run around rpm's passes over
 the buildroot; the latter fails the build where a declaration and the buildroot disagree. The macros
-pass every declaration of the spec file.
+pass every declaration of the spec file. Each build of a package calls this verb five times, so what
+few of the calls need is imported there.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ import shlex
 import sys
 from collections.abc import Collection, Iterator, Sequence
 
-from rpm_venv.building import buildroot, dependencies, libraries, passes, payload
+from rpm_venv.building import dependencies, passes
 from rpm_venv.declaration import Declaration
 from rpm_venv.errors import Problem, UsageError, VenvError
 from rpm_venv.frozen import dataclass
-from rpm_venv.linting import mistakes, spec_file
 from rpm_venv.paths import Layout, declared_at, extended_by
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared
 from rpm_venv.verbs import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rpm_venv.building.payload import Payload
 
 #: rpm does not look at a generator's exit code; a line that is no dependency fails the build.
 _MISPLACED = "*** SCRIPTLET_AND_LOCK_IN_DIFFERENT_PACKAGES ***"
@@ -153,6 +157,8 @@ def _misplaced(one: Declared, owner: str) -> str:
 def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -> list[str]:
     if args.what == "conflicts":
         return dependencies.conflicts(declaration.path)
+    from rpm_venv.building import payload
+
     shipped = payload.read(layout, declaration)
     if args.what == "provides":
         return dependencies.provides(declaration.path, shipped.entries)
@@ -160,6 +166,8 @@ def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -
     if declaration.is_whole:  # its links lead to the very file
         lines.append(shipped.interpreter.path)
     if args.elfdeps:
+        from rpm_venv.building import libraries
+
         wheels, trees = payload.chosen_wheels(layout, shipped), payload.trees(layout, declaration)
         linkage = libraries.of_wheels(args.elfdeps, wheels)
         lines += (linkage | libraries.of_trees(args.elfdeps, trees)).missing()
@@ -168,6 +176,8 @@ def _lines(args: argparse.Namespace, layout: Layout, declaration: Declaration) -
 
 def _extending(what: str, layout: Layout, file: str) -> list[str]:
     """What a package needs and has in it that brings this lock of extras."""
+    from rpm_venv.building import payload
+
     lock, path = payload.lock(layout, file), extended_by(file)
     if what == "requires":
         return dependencies.extends(path)
@@ -175,8 +185,10 @@ def _extending(what: str, layout: Layout, file: str) -> list[str]:
 
 
 def _check(layout: Layout, args: argparse.Namespace) -> Report:
+    from rpm_venv.building import buildroot, payload
+
     found: Sequence[Declared] = args.declared
-    payloads: list[tuple[Declared, payload.Payload]] = []
+    payloads: list[tuple[Declared, Payload]] = []
     problems, warnings = _lint(args.spec_file)
     for one in found:
         problems += _at(one, payload.placeholder_problem(layout, one.declaration.path))
@@ -199,6 +211,8 @@ def _lint(file: str | None) -> tuple[list[Problem], tuple[str, ...]]:
 
     4.14 does not tell which file it builds from; one that is not there is not read.
     """
+    from rpm_venv.linting import mistakes, spec_file
+
     try:
         text = spec_file.read(file) if file else ""
     except UsageError:
