@@ -26,7 +26,7 @@ from rpm_venv.steps import (
     WriteState,
 )
 from rpm_venv.system import declared, files, trust
-from rpm_venv.trees import generations
+from rpm_venv.trees import generations, places
 from rpm_venv.wheels import store
 
 TYPE_CHECKING = False
@@ -85,14 +85,15 @@ def _half_way(changed: Step, error: OSError) -> VenvError:
 
 
 @contextlib.contextmanager
-def exclusive(layout: Layout, *, tidies: bool = True) -> Iterator[None]:
+def exclusive(layout: Layout, path: str = "", *, tidies: bool = True) -> Iterator[None]:
     """The only call that writes on this machine, with an empty staging directory.
 
+    ``path`` is the environment that it is for, if it is for one. ``VenvError``, before anything is
+    changed, where somebody but root has a say in a directory of ours (``places.refuse``).
     With ``tidies`` false that is as it was left, and must be tidied by a later one: what is to be
     done once for many environments takes the time that they all take together.
     """
-    for place in (layout.home, layout.store, layout.envs, layout.state, layout.staging):
-        trust.refuse_outside(place, layout.root)
+    places.refuse(layout, path)
     with state.locked(layout):
         for place in (layout.store, layout.envs, layout.state):
             files.make_directory(place)  # a new one is durable by the first install's syncfs

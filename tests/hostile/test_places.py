@@ -160,7 +160,13 @@ STRANGERS = {
     "a group": (_group, "mode", "others may write to it: its mode is 2775", "chmod {mode} {place}"),
     "an owner": (_given, "owner", "it belongs to the user with id 1234", "chown root:root {place}"),
 }
+#: Below the home; the last is one environment's.
 OURS = ("", "store", "envs", "state", "staging", "envs/opt-app-penv")
+
+
+def _of_one(said: str) -> str:
+    """What is said of a directory of one environment's, where that was asked about."""
+    return said.replace("rpm-venv: ", f"rpm-venv: {PATH}: ", 1)
 
 
 @pytest.mark.parametrize("inside", OURS)
@@ -176,7 +182,8 @@ def test_a_directory_of_ours_that_others_may_change_is_named(
         line = f"{kind:<8} {target}  {reason}\n"
         said = f"rpm-venv: {target}: {reason}; mend it with: {command}\n"
         assert call("verify", PATH) == (3, line + said)
-        assert call("repair", PATH) == (1, said)
+        is_of_one = inside == OURS[-1] and change is not _group  # which is root's
+        assert call("repair", PATH) == (1, _of_one(said) if is_of_one else said)
         assert os.system(command) == 0
         assert call("repair") == (0, "")
         assert call("verify") == (0, "")
@@ -200,6 +207,124 @@ def test_a_directory_of_ours_that_was_moved_where_others_decide_is_named(
     assert said.startswith(f"target   {target}  it is a link, and {theirs}\n")
     assert f"{theirs}; make {elsewhere} a directory that only root can write to\n" in said
     tally("our directories", "refused")
+
+
+#: Every verb that changes something, and the one that says before whether an install would succeed.
+CHANGING = {
+    "install": ("install", *LOCK, PATH),
+    "another install": ("install", *LOCK, "/opt/other/penv"),
+    "remove": ("remove", PATH),
+    "repair": ("repair",),
+    "rollback": ("rollback", PATH),
+    "gc": ("gc",),
+    "check": ("check", *LOCK, PATH),
+}
+#: Where a stranger may have a say in all environments, below the root.
+ABOVE = ("", "usr", "usr/lib")
+SAY = (*ABOVE, *(f"usr/lib/rpm-venv/{inside}".rstrip("/") for inside in OURS[:-1]))
+
+
+def _snapshot(layout: Layout) -> dict[str, int]:
+    """All that is there, and when it was last changed in any way."""
+    there = [layout.real("/opt/app"), *layout.home.rglob("*")]
+    return {str(place): place.lstat().st_ctime_ns for place in there}
+
+
+@pytest.mark.parametrize("inside", SAY)
+def test_nothing_is_changed_where_others_have_a_say(
+    layout: Layout, call: Call, tally: Tally, inside: str
+) -> None:
+    place = layout.root / inside
+    (layout.staging / "left").mkdir()  # by a killed call: whoever changes something deletes it
+    for who in ("everybody", "an owner"):
+        change, _, reason, mend = STRANGERS[who]
+        change(place)
+        before = _snapshot(layout)
+        for words in CHANGING.values():
+            code, said = call(*words)
+            assert (code, reason in said) == (1, True), (words, said)
+            tally("our directories", "refused")
+        assert _snapshot(layout) == before
+        if inside in ABOVE:
+            mend = {"everybody": "chmod go-w {place}", "an owner": "chown root {place}"}[who]
+        command = mend.format(mode="0711" if place == layout.staging else "0755", place=place)
+        assert f"mend it with: {command}\n" in call("verify")[1]
+        assert os.system(command) == 0
+    assert call("install", *LOCK, PATH) == (0, "")
+    assert call("verify") == (0, "")
+    assert os.listdir(layout.staging) == []
+
+
+def test_one_environment_in_whose_directory_others_have_a_say_stays_as_it_is(
+    layout: Layout, call: Call, tally: Tally
+) -> None:
+    place = layout.envs / "opt-app-penv"
+    _open(place)
+    before = _snapshot(layout)
+    for verb, words in CHANGING.items():
+        if verb != "another install":
+            assert call(*words)[0] == 1
+            tally("our directories", "refused")
+    assert _snapshot(layout) == before
+    assert call(*CHANGING["another install"]) == (0, "")
+
+
+@pytest.mark.parametrize("inside", SAY)
+def test_a_group_that_is_roots_may_write_and_everybody_add_to_what_is_above(
+    layout: Layout, call: Call, inside: str
+) -> None:
+    place = layout.root / inside
+    place.chmod(0o2775)
+    assert call("gc") == (0, "")
+    os.chown(place, 0, 1234)
+    assert call("gc")[0] == 1
+    place.chmod(0o1777)
+    assert call("gc")[0] == (inside not in ABOVE)
+    if inside == "usr/lib":  # where ours is not there, somebody else may be first
+        files.remove_tree(layout.home)
+        assert call("gc")[0] == 1
+
+
+def test_a_staging_directory_that_a_stranger_has_made_a_link_is_not_emptied(
+    layout: Layout, call: Call, tally: Tally
+) -> None:
+    beside = layout.root / "etc"
+    beside.mkdir(mode=0o755)
+    (beside / "kept").touch()
+    layout.staging.rmdir()
+    layout.staging.symlink_to("../../../etc")
+    os.chown(layout.staging, 1234, 1234, follow_symlinks=False)
+    for words in CHANGING.values():
+        code, said = call(*words)
+        assert (code, "it is a link, and it belongs to the user with id 1234" in said) == (1, True)
+        tally("our directories", "refused")
+    assert os.listdir(beside) == ["kept"]
+
+
+def test_all_directories_that_others_have_a_say_in_are_said_at_once(
+    layout: Layout, call: Call
+) -> None:
+    for place in (layout.store, layout.state):
+        place.chmod(0o777)
+    code, said = call("install", *LOCK, PATH)
+    assert code == 1
+    first, *lines = said.splitlines()
+    assert first == f"rpm-venv: {PATH}: others have a say in directories of rpm-venv"
+    assert [line.split()[1] for line in lines] == [
+        f"/usr/lib/rpm-venv/{name}:" for name in ("store", "state")
+    ]
+    assert all("(mend it with: chmod 0755 " in line for line in lines)
+
+
+def test_a_sync_says_once_for_all_that_others_have_a_say(layout: Layout, call: Call) -> None:
+    declaration = layout.real("/usr/share/rpm-venv/opt-app-penv/declaration.json")
+    declaration.parent.mkdir(parents=True)
+    declaration.write_text("{}")  # not looked at
+    layout.store.chmod(0o777)
+    code, said = call("sync")
+    reason = "others may write to it: its mode is 0777"
+    command = f"mend it with: chmod 0755 {layout.store}"
+    assert (code, said) == (1, f"rpm-venv: /usr/lib/rpm-venv/store: {reason}; {command}\n")
 
 
 @pytest.mark.parametrize("inside", ["store", "state"])

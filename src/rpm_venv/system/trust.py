@@ -88,15 +88,22 @@ def _walk(path: Path, root: Path, links: int) -> Path:
 def _check_directory(directory: Path, path: Path, *, last: bool = False) -> None:
     """Refuse a directory in which others can replace, or if it is the last one make, a name."""
     status = os.lstat(directory)
-    others = status.st_mode & 0o002 or (
-        status.st_mode & 0o020 and (status.st_gid != 0 or _has_access_list(directory))
-    )
     if not stat.S_ISDIR(status.st_mode):
         raise _untrusted(directory, "is not a directory", path)
     _check_owner(directory, path)
-    if others and (last or not status.st_mode & stat.S_ISVTX):
+    if is_open(directory, status) and (last or not status.st_mode & stat.S_ISVTX):
         problem = "can be written to by others, who could replace what is in it"
         raise _untrusted(directory, problem, path)
+
+
+def is_open(directory: Path, status: os.stat_result) -> bool:
+    """Whether others may make names in a directory of this status: everybody, a group that is not
+    root's, or who is on its access list.
+    """
+    if status.st_mode & 0o002:
+        return True
+    is_groups = bool(status.st_mode & 0o020)
+    return is_groups and (status.st_gid != 0 or _has_access_list(directory))
 
 
 def stranger_problem(status: os.stat_result) -> str:

@@ -22,7 +22,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
 from rpm_venv.system import interpreter, occupancy
 from rpm_venv.system.interpreter import Interpreter
-from rpm_venv.trees import generations
+from rpm_venv.trees import generations, places
 from rpm_venv.verbs import options
 from rpm_venv.wheels import store, wheel
 
@@ -110,6 +110,7 @@ def _problems(context: Context, subject: _Subject) -> Iterator[Problem]:
         occupancy.refuse(layout, subject.declaration, live, own_files=subject.in_post)
     except VenvError as error:
         yield _problem(error)
+    yield from places.problems(layout, path)
     yield from _unfit(subject)
     yield from _wrong_overrides(context, subject)
     yield from _room(context, subject)

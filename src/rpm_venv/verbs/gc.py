@@ -7,7 +7,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.report import DONE, FAILED, Context, Report
 from rpm_venv.steps import DropGenerations, SweepStore
 from rpm_venv.system import configuration, declared
-from rpm_venv.trees import generations, processes
+from rpm_venv.trees import generations, places, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         paths = sorted({*generations.environments(layout), *state.paths(layout)})
         for _, path in context.each("looking at", paths):
             try:
+                places.refuse(layout, path)
                 facts = survey.with_processes(survey.facts(layout, path), layout, path, held)
                 said.extend(_collect(context, path, facts, keep, dropped))
             except VenvError as error:  # a damaged state: what is its, is not known

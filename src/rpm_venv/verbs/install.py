@@ -37,7 +37,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Install; on failure what was live still is, and the state says why."""
     made = options.declaration if args.lock else options.shipped
     declaration = made(context.layout, args)
-    with apply.exclusive(context.layout):
+    with apply.exclusive(context.layout, declaration.path):
         try:
             report = install(context, declaration)
         except VenvError as error:

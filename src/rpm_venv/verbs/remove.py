@@ -43,7 +43,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         )
     if args.package is None:
         whole.refuse(layout, path, "remove its package")
-    with apply.exclusive(layout):
+    with apply.exclusive(layout, path):
         facts = survey.facts(layout, path)
         caller = _caller(layout, path, args, facts)
         if whole.is_whole(layout, path):

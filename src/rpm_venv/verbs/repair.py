@@ -27,11 +27,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context, args: argparse.Namespace) -> Report:
     """Repair; exit 1 and a line for each environment that could not be, the others are.
 
-    So for a directory of ours in which others have a say: whose it shall be is not ours to decide.
+    Nothing is where others have a say in our directories: whose they are to be, is not for us.
     """
     layout = context.layout
     misplaced = list(places.of_all(layout))
-    if any(one.hides for one in misplaced):  # there is nothing to repair in
+    if any(one.is_theirs for one in misplaced):
         return Report(
             {"repaired": {}, "failed": []},
             talk=tuple(one.line() for one in misplaced),
@@ -42,7 +42,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     talk: list[str] = []
     for within, path in replace(context, tidies=False).each("repairing", paths):
         try:
-            with apply.exclusive(layout, tidies=path == paths[0]):
+            with apply.exclusive(layout, path, tidies=path == paths[0]):
                 repaired[path], said = _repair(within, path)
                 talk.extend(line if path in line else f"{path}: {line}" for line in said)
         except ReadOnlyError:
@@ -52,7 +52,9 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             talk.extend(told.within(path).lines())
     if repaired:
         talk.extend(apply.tidy(context))
-    misplaced += [one for path in paths for one in places.of_one(layout, path)]
+    misplaced += [
+        one for path in repaired for one in places.of_one(layout, path) if not one.is_theirs
+    ]
     talk.extend(one.line() for one in misplaced)
     failed = [path for path in paths if path not in repaired]
     return Report(

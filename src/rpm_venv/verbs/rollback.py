@@ -34,7 +34,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
             hint=f"see: rpm-venv show {path}",
         )
     whole.refuse(context.layout, path, "go back with: dnf downgrade, or dnf history undo")
-    with apply.exclusive(context.layout):
+    with apply.exclusive(context.layout, path):
         context.progress(f"verifying the generations of {path}")
         facts = survey.facts(context.layout, path, thorough=True)
         before = facts.before

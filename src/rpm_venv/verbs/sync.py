@@ -20,7 +20,7 @@ from rpm_venv.locks.amended import Amendments, broken
 from rpm_venv.paths import Layout, extended_by
 from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared, image, interpreter
-from rpm_venv.trees import generations
+from rpm_venv.trees import generations, places
 from rpm_venv.verbs.install import install
 
 TYPE_CHECKING = False
@@ -59,6 +59,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         return _of_an_image(context, sorted({*there, *state.paths(layout)}))
     lines = survey.amendments(layout)
     asked = _asked(layout, there, lines, args.trigger)
+    if asked:
+        places.refuse(layout)
     done: dict[str, str] = {}
     talk = [*_wrong(lines), *_trusted(layout)] if args.trigger in _ALL else []
     failed: list[str] = []
@@ -67,7 +69,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         trigger = asked[path]
         try:
             # Each by itself: others that write need not wait for all of them.
-            with apply.exclusive(layout, tidies=path == paths[0]):
+            with apply.exclusive(layout, path, tidies=path == paths[0]):
                 done[path], said = _sync(within, path, trigger)
             talk.extend(line if path in line else f"{path}: {line}" for line in said)
             if trigger in _ALL and _unfollowed(layout, path, lines, talk):
