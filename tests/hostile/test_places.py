@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable
@@ -316,12 +317,16 @@ def test_all_directories_that_others_have_a_say_in_are_said_at_once(
     assert all("(mend it with: chmod 0755 " in line for line in lines)
 
 
-def test_a_sync_says_once_for_all_that_others_have_a_say(layout: Layout, call: Call) -> None:
+@pytest.mark.parametrize("words", [("sync",), ("sync", "--trigger", "file")])
+def test_a_sync_says_once_for_all_that_others_have_a_say(
+    layout: Layout, call: Call, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
     declaration = layout.real("/usr/share/rpm-venv/opt-app-penv/declaration.json")
     declaration.parent.mkdir(parents=True)
     declaration.write_text("{}")  # not looked at
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{layout.target(declaration)}\n"))
     layout.store.chmod(0o777)
-    code, said = call("sync")
+    code, said = call(*words)
     reason = "others may write to it: its mode is 0777"
     command = f"mend it with: chmod 0755 {layout.store}"
     assert (code, said) == (1, f"rpm-venv: /usr/lib/rpm-venv/store: {reason}; {command}\n")
