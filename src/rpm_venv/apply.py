@@ -167,6 +167,8 @@ def _switch(context: Context, step: Switch) -> tuple[str, ...]:
 
 def _unlink(context: Context, step: Unlink) -> tuple[str, ...]:
     generations.unlink(context.layout, step.path)
+    if step.room:
+        generations.make_room(context.layout, step.path)
     return ()
 
 

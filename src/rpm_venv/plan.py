@@ -327,11 +327,14 @@ def rollback(facts: Facts, wanted: str, before: Environment) -> tuple[Step, ...]
     return (WriteState(after), Switch(before.path, wanted), Tell(event))
 
 
-def remove(path: str, facts: Facts, emptied: Iterable[str] = ()) -> tuple[Step, ...]:
+def remove(
+    path: str, facts: Facts, emptied: Iterable[str] = (), *, room: bool = False
+) -> tuple[Step, ...]:
     """The steps after which nothing of the environment is left.
 
     ``emptied`` are directories above it that go as well where they are empty, as those do that were
-    made for it.
+    made for it. With ``room``, there is an empty directory at the path for a package's own files:
+    a later version of it that declares the path finds by that whose it is.
     """
     before = facts.before
     made = before.parents if before else ()
@@ -340,7 +343,7 @@ def remove(path: str, facts: Facts, emptied: Iterable[str] = ()) -> tuple[Step, 
     wanted = before.wanted if before and before.wanted in facts.generations else ""
     live = wanted if facts.live.kind == "nothing" else facts.live.generation
     return (
-        Unlink(path),
+        Unlink(path, room),
         DropGenerations(path, facts.generations),
         SweepStore(),
         RemoveParents(parents),

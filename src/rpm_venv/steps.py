@@ -71,9 +71,10 @@ class Switch:
 
 @dataclass(frozen=True)
 class Unlink:
-    """The public path goes away."""
+    """The public path goes away; where ``room`` is made, an empty directory takes its place."""
 
     path: str
+    room: bool = False
 
 
 @dataclass(frozen=True)

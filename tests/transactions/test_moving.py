@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import tarfile
@@ -46,7 +47,9 @@ def author(hosts: Hosts, project_rpms: ProjectRpms) -> Iterator[Host]:
 
 def _sources(version: str) -> dict[str, str | bytes | Path]:
     """What the spec files name: the lock, the wheels in an archive, and a file that runs."""
-    wheel = make_wheel("app1", version, scripts={"app1": "app1:main"})
+    module = f"def main():\n    print('app1', {version!r})\n"
+    files = {"app1/__init__.py": module}  # a directory, which a generation has by a link
+    wheel = make_wheel("app1", version, files, scripts={"app1": "app1:main"})
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         entry = tarfile.TarInfo(wheel.filename)
@@ -62,6 +65,14 @@ def _sources(version: str) -> dict[str, str | bytes | Path]:
     }
 
 
+@functools.cache
+def _built(author: Host, title: str) -> tuple[Path, ...]:
+    """The packages of a move, the new one last."""
+    *before, after = SECTIONS[title]
+    built = [author.build(text, _sources("1.0")) for text in before]
+    return tuple(package for (package,) in [*built, author.build(after, _sources("2.0"))])
+
+
 def test_every_way_has_its_move() -> None:
     assert list(SECTIONS) == list(MOVES)
     counts = {title: len(specs) for title, specs in SECTIONS.items()}
@@ -74,10 +85,9 @@ def test_the_old_package_comes_over(
 ) -> None:
     was, path = MOVES[title]
     *before, after = SECTIONS[title]
-    packages = [author.build(text, _sources("1.0")) for text in before]
-    packages.append(author.build(after, _sources("2.0")))
-    host.publish(*(package for (package,) in packages))
-    for (old,) in packages[:-1]:
+    packages = _built(author, title)
+    host.publish(*packages)
+    for old in packages[:-1]:
         name = re.sub(r"-1\.0-1\..*", "", old.name)
         host.dnf("install", f"{name}-1.0")
         if was:
@@ -99,6 +109,42 @@ def test_the_old_package_comes_over(
     host.dnf("remove", "app1")
     # The package that fpm makes owns nothing above the environment.
     assert set(leftovers()) == ({"/usr/share/python"} if title == "From fpm" else set())
+
+
+@pytest.mark.parametrize("goes_forward", [False, True])
+def test_the_old_package_comes_back_over_the_new_one(
+    author: Host, host: Host, goes_forward: bool
+) -> None:
+    """rpm unpacks its files through the link: the next step mends all, whichever it is."""
+    path, other = "/usr/share/python/app1", "/opt/other/penv"
+    packages = [*_built(author, "From rpmvenv")]
+    host.publish(*packages)
+    sources = _sources("1.0")  # another environment, with the wheel that the old package has
+    host.write("/srv/requirements.txt", sources["requirements.txt"])
+    host.write("/srv/wheels.tar", sources["app1-1.0-wheels.tar"])
+    host.shell("mkdir /srv/wheels && tar -C /srv/wheels -xf /srv/wheels.tar")
+    host.run("rpm-venv", "install", "-r", "/srv/requirements.txt", "-w", "/srv/wheels", "-o", other)
+    host.dnf("install", "app1-2.0")
+    said = host.dnf("downgrade", "app1", check=False).output
+    assert (
+        re.sub(r" *\n *", " ", said).count(
+            f"rpm-venv: {path}: files of app1-1.0-1.noarch were unpacked into the environment"
+        )
+        == 1
+    )
+    assert (
+        "run: dnf reinstall app1; then, as others may share files with it: rpm-venv repair" in said
+    )
+    if goes_forward:
+        assert "rpm-venv:" not in host.dnf("upgrade", "app1").output
+        assert answer(host, path) == "app1 2.0"
+        host.dnf("remove", "app1")
+        assert not host.exists(path)
+    else:
+        host.dnf("reinstall", "app1")
+        assert answer(host, path) == "app1 1.0"
+        assert host.rpm("-V", "app1").output == ""
+    assert answer(host, other) == "app1 1.0"
 
 
 def test_the_package_of_the_cheat_sheet(author: Host, host: Host) -> None:

@@ -54,6 +54,20 @@ def _owned(layout: Layout, path: str) -> tuple[str, str] | None:
     return rpmdb.first_owned_below(layout, path)
 
 
+def unpacked_into(layout: Layout, path: str, generation: str) -> str:
+    """The NEVRA of an installed package with files below a path that is an environment's; or "".
+
+    rpm has followed the link then, and put them into the generation and the objects behind it: so
+    it is when an older version of a package comes back that had files there itself.
+    """
+    if not generation:
+        return ""
+    from rpm_venv.system import rpmdb  # the call may have nothing to do with rpm
+
+    found = rpmdb.first_owned_below(layout, path, layout.generation_target(path, generation))
+    return found[1] if found else ""
+
+
 def _same_package(declaration: Declaration, nevra: str) -> bool:
     package = declaration.package
     return package is not None and nevra.rsplit("-", 2)[0] == package.name

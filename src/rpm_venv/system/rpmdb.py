@@ -42,16 +42,19 @@ def owner(layout: Layout, path: str) -> tuple[str, ...] | None:
         return tuple(sorted(str(_package(header)) for header in database("instfilenames", path)))
 
 
-def first_owned_below(layout: Layout, directory: str) -> tuple[str, str] | None:
+def first_owned_below(
+    layout: Layout, directory: str, tree: str | None = None
+) -> tuple[str, str] | None:
     """A file below a directory, a target path, that rpm knows of, and its package's NEVRA.
 
     None if there is none, or nothing is known. What counts is what the database says: files of a
-    package that is yet to be erased are here, whether they are still on disk or not.
+    package that is yet to be erased are here, whether they are still on disk or not. Which
+    directories are below is seen in ``tree``, a target path, where the directory may be gone.
     """
     with _database(layout) as database:
         if database is None:
             return None
-        for place in _directories(layout, directory):
+        for place in _directories(layout, directory, tree or directory):
             for header in database("dirnames", f"{place}/"):
                 name = _name_in(header, f"{place}/")
                 if name:
@@ -258,11 +261,11 @@ def _site_directories() -> Iterator[str]:
     yield "/usr/lib/python3/dist-packages"
 
 
-def _directories(layout: Layout, directory: str) -> Iterator[str]:
-    """A directory and all below it as target paths, following no link."""
-    top = layout.real(directory)
+def _directories(layout: Layout, directory: str, tree: str) -> Iterator[str]:
+    """A directory and all that are below it in ``tree``, as target paths; no link is followed."""
+    top = str(layout.real(tree))
     for place, _, _ in os.walk(top):
-        yield layout.target(top.__class__(place))
+        yield directory + place[len(top) :]
 
 
 def _name_in(header: Any, directory: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -259,6 +260,14 @@ def unlink(layout: Layout, path: str) -> None:
     _clear_waiting(real)
     if live(layout, path).kind == "ours":
         real.unlink()
+        files.fsync_dir(real.parent)
+
+
+def make_room(layout: Layout, path: str) -> None:
+    """Put an empty directory at the public path, where nothing is and one above it is; durable."""
+    real = layout.real(path)
+    with contextlib.suppress(FileExistsError, FileNotFoundError):
+        real.mkdir(mode=0o755)
         files.fsync_dir(real.parent)
 
 

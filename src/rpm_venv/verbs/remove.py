@@ -9,13 +9,14 @@ from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.frozen import replace
 from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
-from rpm_venv.steps import Forget, Tell
-from rpm_venv.system import rpmdb
+from rpm_venv.steps import Tell
+from rpm_venv.system import occupancy, rpmdb
 from rpm_venv.verbs import options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rpm_venv.steps import Step
 
@@ -49,14 +50,43 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         if whole.is_whole(layout, path):
             steps: tuple[Step, ...] = ()  # rpm brings and removes it
         elif plan.may_remove(caller, facts):
-            emptied = _emptied(layout, path, caller, facts)
-            gone = not _anything(facts)
-            steps = _untold(layout, path) if gone else plan.remove(path, facts, emptied)
+            if _anything(facts):
+                emptied = _emptied(layout, path, caller, facts)
+                said = take_away(context, path, facts, emptied, is_left=bool(caller.count))
+                return Report(data={"path": path, "removed": True}, talk=said)
+            steps = _untold(layout, path)
         else:
             steps = plan.heal(facts)
         said = apply.apply(context, steps)
-    removed = any(isinstance(step, Forget) for step in steps)
-    return Report(data={"path": path, "removed": removed}, talk=said)
+    return Report(data={"path": path, "removed": False}, talk=said)
+
+
+def take_away(
+    context: Context,
+    path: str,
+    facts: plan.Facts,
+    emptied: Sequence[str] = (),
+    *,
+    is_left: bool,
+) -> tuple[str, ...]:
+    """Remove an environment; what there is to say. ``is_left``: a package may have left it behind.
+
+    ``VenvError``, when it is done, where another package's files were unpacked into it: rpm follows
+    the link when an older version comes back that had files of its own below the path.
+    """
+    layout = context.layout
+    live = facts.live.generation or (facts.before.wanted if facts.before else "")
+    whose = occupancy.unpacked_into(layout, path, live) if is_left else ""
+    said = apply.apply(context, plan.remove(path, facts, emptied, room=bool(whose)))
+    if whose:
+        name = whose.rsplit("-", 2)[0]
+        raise VenvError(
+            f"files of {whose} were unpacked into the environment, and are gone with it",
+            subject=path,
+            hint=f"run: dnf reinstall {name}; then, as others may share files with it: "
+            "rpm-venv repair",
+        )
+    return said
 
 
 def _untold(layout: Layout, path: str) -> tuple[Step, ...]:

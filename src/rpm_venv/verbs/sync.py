@@ -22,6 +22,7 @@ from rpm_venv.report import FAILED, Context, Report
 from rpm_venv.system import declared, image, interpreter
 from rpm_venv.trees import generations, places
 from rpm_venv.verbs.install import install
+from rpm_venv.verbs.remove import take_away
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -245,9 +246,10 @@ def _sync(context: Context, path: str, trigger: str | None) -> tuple[str, tuple[
     if what == "install" and asked is not None:
         report = install(context, asked, facts)
         return ("installed" if report.data["changed"] else ""), report.talk
-    steps = plan.remove(path, facts) if what == "remove" else plan.heal(facts)
-    said = apply.apply(context, steps)
-    return ("removed" if what == "remove" else "healed" if steps else ""), said
+    if what == "remove":
+        return "removed", take_away(context, path, facts, is_left=trigger == _FILE)
+    steps = plan.heal(facts)
+    return ("healed" if steps else ""), apply.apply(context, steps)
 
 
 def _of_an_image(context: Context, paths: Sequence[str]) -> Report:
