@@ -51,9 +51,11 @@ release: check rpms
 	@git diff --quiet HEAD || { echo "release: there are changes that are not committed" >&2; exit 1; }
 	@cd dist && sha256sum *.tar.gz *.rpm
 
+# The unit tests under two Pythons leave some of two cores to what takes one core and less time.
 # The packages that %check has seen are those that the tests install. In the order of folders, short
 # files are the last, and both processes have work to the end; xdist begins with those of many tests.
-test: root check pythons rpms
+test: root $(BIN)/pytest
+	@$(MAKE) --no-print-directory -j 3 --output-sync=target check pythons rpms
 	VENV_TEST_RPMS=$(CURDIR)/dist $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 torture: root $(BIN)/pytest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,14 +182,30 @@ def test_a_source_directory_is_no_wheel(tmp_path: Path, python: Interpreter, res
         resolve.resolve(Question(source, python, wheels=(tmp_path,)))
 
 
+def _only_python(place: Path, monkeypatch: pytest.MonkeyPatch, pip: str) -> str:
+    """The one Python that there is, by its path: all that it does is said by a line of shell."""
+    python = place / "python"
+    python.write_text(f"#!/bin/sh\n{pip}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", str(place))
+    return str(python)
+
+
 def test_without_a_resolver_the_error_says_what_to_install(
     tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve, "_uv", lambda: None)
-    monkeypatch.setattr(resolve, "_OLDEST_PIP", (9999, 0))
+    path = _only_python(tmp_path, monkeypatch, "echo No module named pip >&2; exit 1")
     with pytest.raises(VenvError, match="neither uv nor pip") as caught:
-        resolve.resolve(Question(tmp_path / "x", python))
+        resolve.resolve(Question(tmp_path / "x", replace(python, path=path)))
     assert "dnf install python3-pip" in caught.value.hint
+
+
+def test_an_old_pip_is_not_asked(
+    tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _only_python(tmp_path, monkeypatch, "echo pip 22.2.2 from here")
+    assert list(resolve.pips(replace(python, path=path))) == []
 
 
 def test_an_old_uv_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

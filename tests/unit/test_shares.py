@@ -147,6 +147,7 @@ print(json.dumps([[item for _, item in told], left()]))
 
 
 LONG = """
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 def work(item):
     print(os.getpid(), flush=True)
     time.sleep(0.2)
