@@ -232,6 +232,28 @@ def test_extras_join_one_environment_and_stay_through_upgrades(system: System) -
     assert (system.condition(), system.contents()) == ("ok ", ["web 1.2"])
 
 
+def test_extras_for_no_environment_are_named_and_no_failure(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.ship(TLS, name="my-app")
+    assert system.install("my-app") == ""
+    place = "/etc/rpm-venv/extras.d"
+    slip, early = f"{place}/opt-my-app-penv.txt", f"{place}/opt-later-penv.txt"
+    for file in (slip, early):
+        system.write(file, make_lock([PLUGIN]))
+    waits = f"rpm-venv: {early}: there is no environment at /opt/later/penv\n"
+    meant = "that of /opt/my-app/penv is opt-my_2dapp-penv.txt"
+    named = f"rpm-venv: {slip}: there is no environment at /opt/my/app/penv; {meant}\n"
+    assert system.call("list").endswith(waits + named)
+    assert system.call("sync") == waits + named
+    assert system.install("my-app") == system.call("verify") == ""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert system.call("sync", "--trigger", "system") == named
+    # One whose name is that of no path at all has its line as well.
+    system.write(f"{place}/my_app.txt", make_lock([PLUGIN]))
+    assert f"escaped (for example {meant[-21:]} for /opt" in system.call("sync", code=1)
+
+
 def test_packages_bring_extras_each_in_a_file_of_its_own(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from rpm_venv.digest import sha256
 from rpm_venv.errors import LockError, Problem
 from rpm_venv.frozen import dataclass, field
 from rpm_venv.locks.locked import Entry
-from rpm_venv.paths import EXTRAS
+from rpm_venv.paths import AMENDMENTS, EXTRAS, escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,6 +98,23 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Unmet:
+    """A file of the administrator's extras for a ``path`` where no environment is.
+
+    ``meant`` is one that is there, and whose path was written into the file's name as it is ("" for
+    none). Without that, the application may come later.
+    """
+
+    file: str
+    path: str
+    meant: str
+
+    def line(self) -> str:
+        text = f"{self.file}: there is no environment at {self.path}"
+        return f"{text}; that of {self.meant} is {escape(self.meant)}.txt" if self.meant else text
+
+
+@dataclass(frozen=True)
 class Amendments:
     """All amendments of a system: overrides, the extras of each path, and files that are wrong."""
 
@@ -113,6 +130,17 @@ class Amendments:
         extras = self.extras.get(path, ())
         there = {*names, *(extra.entry.name for extra in extras)}
         return (*extras, *(each for each in self.overrides if each.entry.name in there))
+
+    def unmet(self, paths: Collection[str]) -> tuple[Unmet, ...]:
+        """The files of the administrator's extras that are for none of all environments."""
+        found = []
+        for path in sorted(set(self.extras).difference(paths)):
+            files = {extra.file for extra in self.extras[path]}
+            for file in sorted(file for file in files if file.startswith(f"{AMENDMENTS}/")):
+                name = file.rpartition("/")[2].removesuffix(".txt")
+                meant = [each for each in sorted(paths) if each[1:].replace("/", "-") == name]
+                found.append(Unmet(file, path, meant[0] if meant else ""))
+        return tuple(found)
 
     def broken_for(
         self, path: str, names: Collection[str], followed: Collection[Outcome]

@@ -23,6 +23,7 @@ from rpm_venv.locks.locked import Entry
 from rpm_venv.paths import environment_named, extended_by
 from rpm_venv.system.amendments import Text
 
+_NAMED = "for example opt-my_2dapp-penv.txt for /opt/my-app/penv"
 _NAME = re.compile(r"^[ \t]*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)", re.MULTILINE)
 
 
@@ -47,7 +48,7 @@ def _read(text: Text) -> tuple[Amendment, ...] | Broken:
     path = _path(text.file) if text.kind == EXTRA else ""
     problems = [Problem(text.problem)] if text.problem else []
     if text.kind == EXTRA and not path and not problems:
-        problems = [Problem("its name is not that of an environment's path, escaped")]
+        problems = [Problem("its name is not that of an environment's path, escaped", hint=_NAMED)]
     if not problems:
         # Whatever the file is called: the one grammar whose every line names its hash.
         found, problems = lock.read(text.data, "amendments.txt")

@@ -39,7 +39,10 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     return Report(
         data={"environments": rows},
         text=_table(rows, sizes=args.sizes),
-        talk=tuple(_told(layout, row) for row in rows if row["condition"] not in SOUND),
+        talk=(
+            *(_told(layout, row) for row in rows if row["condition"] not in SOUND),
+            *(each.line() for each in around.amendments.unmet(paths)),
+        ),
     )
 
 

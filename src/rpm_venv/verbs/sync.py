@@ -63,7 +63,11 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     if asked:
         places.refuse(layout)
     done: dict[str, str] = {}
-    talk = [*_wrong(lines), *_trusted(layout)] if args.trigger in _ALL else []
+    talk = (
+        [*_wrong(lines), *_unmet(layout, lines, args.trigger), *_trusted(layout)]
+        if args.trigger in _ALL
+        else []
+    )
     failed: list[str] = []
     paths = sorted(asked)
     for within, path in replace(context, tidies=False).each("looking at", paths):
@@ -163,6 +167,15 @@ def _wrong(lines: Amendments) -> Iterator[str]:
     """What is wrong with the files of overrides and extras."""
     for file in lines.broken:
         yield from broken(file).lines()
+
+
+def _unmet(layout: Layout, lines: Amendments, trigger: str | None) -> Iterator[str]:
+    """The files of extras that are for no environment; of those, a trigger tells slips of the pen:
+    a site may bring extras to all of its hosts, whether they have the application or not.
+    """
+    for file in lines.unmet(survey.paths(layout)) if lines.extras else ():
+        if file.meant or not trigger:
+            yield file.line()
 
 
 def _unfinished(layout: Layout, there: Iterable[str], lines: Amendments) -> Iterator[str]:
