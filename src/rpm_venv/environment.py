@@ -125,12 +125,30 @@ def condition(
 
     ``declared`` is what an installed package declares for it, if one does; ``amended`` the digest
     of the amendments that concern it now, where that is known; ``orphaned`` says that the
-    package it belongs to is not installed.
+    package it belongs to is not installed: whatever else there is to say, comes after that.
     """
     if environment is None:
         return _without_state(live, declared)
     if environment.declaration.is_whole:
         return _of_whole(environment, live, amended)
+    is_others = declared is not None and environment.declaration != declared
+    word, reason = _amiss(environment, live, declared)
+    if orphaned and not is_others:
+        gone = f"its package {environment.owner} is not installed any more"
+        return "orphaned", f"{gone}, and {reason}" if word else gone
+    if word:
+        return word, reason
+    if environment.left:
+        return "rolled back", f"from generation {environment.left}"
+    if amended is not None and amended != environment.amended:
+        return "pending", "overrides or extras have changed since; run: rpm-venv sync"
+    if environment.pending:
+        return "pending", environment.pending[0].line()
+    return "ok", ""
+
+
+def _amiss(environment: Environment, live: Live, declared: Declaration | None) -> tuple[str, str]:
+    """The condition of one that is not what was asked for; "" twice for one that is."""
     if environment.failure == INTERRUPTED:
         return "failed", INTERRUPTED
     if environment.failure:
@@ -143,15 +161,7 @@ def condition(
         return "pending", f"generation {environment.wanted} is wanted, {live.generation} is live"
     if declared is not None and environment.declaration != declared:
         return "pending", f"it is not yet what {declared.package or 'its package'} declares"
-    if orphaned:
-        return "orphaned", f"its package {environment.owner} is not installed any more"
-    if environment.left:
-        return "rolled back", f"from generation {environment.left}"
-    if amended is not None and amended != environment.amended:
-        return "pending", "overrides or extras have changed since; run: rpm-venv sync"
-    if environment.pending:
-        return "pending", environment.pending[0].line()
-    return "ok", ""
+    return "", ""
 
 
 def _without_state(live: Live, declared: Declaration | None) -> tuple[str, str]:

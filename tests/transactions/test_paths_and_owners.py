@@ -306,6 +306,11 @@ def test_erase_without_scriptlets_takes_the_path_and_the_rest_can_be_asked_for(
     host.rpm("-e", "--noscripts", "app1")
     assert not host.exists("/opt/app1/penv")
     assert sorted(_environments(host)) == ["/opt/app1/penv"]
+    said = host.run("rpm-venv", "list").stderr
+    assert (
+        "its package app1-1-1.noarch is not installed any more, and the path is not there" in said
+    )
+    assert said.endswith("or remove it with: rpm-venv remove /opt/app1/penv\n")
     host.run("rpm-venv", "remove", "/opt/app1/penv")
     assert leftovers() == {}
 

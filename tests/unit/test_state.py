@@ -84,7 +84,15 @@ def test_how_an_environment_stands(live: Live, environment: Environment, word: s
 def test_an_environment_whose_package_is_gone() -> None:
     live = Live("ours", "1" * 20)
     assert condition(STATE, live, orphaned=True)[0] == "orphaned"
-    assert condition(STATE.failed("no wheel"), live, orphaned=True)[0] == "failed"
+    gone = f"its package {PACKAGE} is not installed any more"
+    failed = STATE.failed("no wheel")
+    assert condition(STATE, live, orphaned=True) == ("orphaned", gone)
+    why = f"{gone}, and the last install failed: no wheel"
+    assert condition(failed, live, orphaned=True) == ("orphaned", why)
+    why = f"{gone}, and the path is not there"
+    assert condition(STATE, Live("nothing"), orphaned=True) == ("orphaned", why)
+    other = replace(DECLARATION, offline=True, package=Package.parse("app2-1-1.noarch"))
+    assert condition(failed, live, other, orphaned=True)[0] == "failed", "it is another's by now"
 
 
 def test_a_declaration_that_nothing_came_of_is_named() -> None:

@@ -51,7 +51,7 @@ def _told(layout: Layout, row: Mapping[str, Any]) -> str:
     from rpm_venv.verbs.verify import mend  # not where all is as it should be
 
     path, reason = row["path"], row["reason"]
-    if "rpm-venv " in reason:  # it says so itself
+    if "rpm-venv " in reason and row["condition"] != "orphaned":  # it says so itself
         return f"{path}: {reason}"
     return f"{path}: {reason}; {mend(layout, path, {row['condition']})}"
 

@@ -94,7 +94,7 @@ def _report(
 def mend(layout: Layout, path: str, kinds: set[str]) -> str:
     """What mends findings of these kinds. A repair works from the state: there has to be one."""
     repair = f"mend it with: rpm-venv repair {path}"
-    if kinds == {"orphaned"}:
+    if "orphaned" in kinds:  # its lock has gone, too
         return f"install its package, or remove it with: rpm-venv remove {path}"
     reinstall = whole.mend(layout, path)
     if reinstall and kinds == {"pending"}:
