@@ -40,7 +40,8 @@ ROWS = (
     ("locks", "locks.toml locks.requirements locks.pylock locks.lock fetching.complaint"),
     (
         "knowledge",
-        "trees.generation environment events steps locks.resolve locks.built locks.exact locks.own "
+        "trees.generation environment events steps locks.question locks.pip locks.uv locks.resolve "
+        "locks.built locks.exact locks.own "
         "locks.targets locks.project locks.exported locks.uvlock locks.poetrylock locks.carry "
         "locks.amendments locks.fit building.dependencies building.libraries building.source "
         "building.vendored building.rpmbuild",
@@ -72,7 +73,8 @@ RUNS_PROGRAMS = {
     "system.run_as",
     "system.shares",
     "trees.processes",
-    "locks.resolve",
+    "locks.question",
+    "locks.pip",
     "fetching.download",
     "building.libraries",
     "building.source",
@@ -214,7 +216,9 @@ def test_files_are_written_where_they_may_be(module: str) -> None:
     author_side = module in (
         "verbs.lock",
         "verbs.deps",
+        "locks.question",
         "locks.resolve",
+        "locks.uv",
         "fetching.download",
         "building.source",
         "building.vendored",

@@ -10,7 +10,7 @@ import pytest
 
 from rpm_venv import cli
 from rpm_venv.errors import LockError, VenvError
-from rpm_venv.locks import lock, project, resolve
+from rpm_venv.locks import lock, project, uv
 from tests.host.wheels import make_wheel
 
 PYTHON = os.path.realpath(sys.executable)
@@ -105,7 +105,7 @@ def test_a_project_is_resolved_and_locked_again_as_it_was(place: Path) -> None:
     assert locked("-U", "Lib", *words) == ["lib 2.0", "tool 1.0"]
     (place / "w" / "lib-2.0-py3-none-any.whl").unlink()
     # pip cannot keep one version where it may not keep them all.
-    assert locked(*words) == ["lib 1.0", "tool 1.0" if resolve._uv() else "tool 2.0"]
+    assert locked(*words) == ["lib 1.0", "tool 1.0" if uv.command() else "tool 2.0"]
     assert locked("-U", ":all:", *words) == ["lib 1.0", "tool 2.0"]
 
 
@@ -117,7 +117,7 @@ def test_a_machine_that_is_not_here_takes_a_uv(place: Path) -> None:
     make_wheel("old", requires=["lib"]).save(place / "w")
     Path("in.txt").write_text("old; platform_machine == 'x86_64'\nlib\n")
     words = ("-p", "3.12", "-m", "x86_64", "-m", "aarch64", "-w", "w", "in.txt", "pylock.toml")
-    if resolve._uv():
+    if uv.command():
         assert locked(*words) == ["lib 1.0", 'old 1.0 ; platform_machine == "x86_64"']
         found = lock.parse(Path("pylock.toml").read_bytes(), "pylock.toml")
         assert [file.filename for file in found.entries[0].files] == [

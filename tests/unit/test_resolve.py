@@ -12,16 +12,16 @@ import pytest
 from packaging.version import Version
 
 from rpm_venv.errors import LockError, UnreachableError, VenvError
-from rpm_venv.locks import resolve
+from rpm_venv.locks import pip, resolve, uv
 from rpm_venv.locks.locked import Entry
-from rpm_venv.locks.resolve import Question
+from rpm_venv.locks.question import Question
 from rpm_venv.paths import Layout
 from rpm_venv.system import interpreter
 from rpm_venv.system.interpreter import Interpreter
 from tests.host.wheels import make_wheel
 
 #: pip is wherever these tests run; uv is in the environment that ``make test`` makes.
-RESOLVERS = ["pip", *(["uv"] if resolve._uv() else [])]
+RESOLVERS = ["pip", *(["uv"] if uv.command() else [])]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def python() -> Interpreter:
 def resolver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The one resolver that is found."""
     if request.param == "pip":
-        monkeypatch.setattr(resolve, "_uv", lambda: None)
+        monkeypatch.setattr(uv, "command", lambda: None)
     return str(request.param)
 
 
@@ -205,7 +205,7 @@ def test_an_old_pip_is_not_asked(
     tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _only_python(tmp_path, monkeypatch, "echo pip 22.2.2 from here")
-    assert list(resolve.pips(replace(python, path=path))) == []
+    assert list(pip.commands(replace(python, path=path))) == []
 
 
 def test_an_old_uv_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,11 +214,11 @@ def test_an_old_uv_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     old.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert shutil.which("uv") == str(old)
-    assert resolve._uv() is None
+    assert uv.command() is None
 
 
 def test_pips_configuration_in_uvs_words() -> None:
-    assert resolve.as_uv(
+    assert uv.as_uv(
         {
             "index-url": "https://site/simple",
             "extra-index-url": "\nhttps://a/simple\nhttps://b/simple",
@@ -267,7 +267,7 @@ def test_pips_report_is_understood(
     info: dict[str, object], expected: tuple[str, tuple[str, ...]]
 ) -> None:
     item = {"metadata": {"name": "Lib", "version": "1.0"}, "download_info": info}
-    entry = resolve._from_report(item)
+    entry = pip._from_report(item)
     assert (str(entry), entry.source, entry.hashes) == ("lib 1.0", *expected)
 
 
@@ -275,7 +275,7 @@ def test_an_index_without_hashes_is_refused() -> None:
     info = {"url": "https://x/lib-1.0-py3-none-any.whl", "archive_info": {}}
     item = {"metadata": {"name": "lib", "version": "1.0"}, "download_info": info}
     with pytest.raises(LockError, match="gives no sha256"):
-        resolve._from_report(item)
+        pip._from_report(item)
 
 
 WITHOUT_HASHES = {

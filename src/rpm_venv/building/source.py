@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rpm_venv.errors import Problem, VenvError
-from rpm_venv.locks import built, resolve, toml
+from rpm_venv.locks import built, toml
 from rpm_venv.locks.built import Built
+from rpm_venv.locks.pip import commands as pips
 from rpm_venv.locks.requirements import normalized
 from rpm_venv.system.files import MTIME_NS
 from rpm_venv.system.interpreter import Interpreter
@@ -34,7 +35,7 @@ def build(source: Path, interpreter: Interpreter, place: Path) -> Built:
     SOURCE_DATE_EPOCH give the same bytes where the source's build backend does its part.
     ``VenvError`` where there is no pip, or with what pip or the backend complains of.
     """
-    pip = next(resolve.pips(interpreter), None)
+    pip = next(pips(interpreter), None)
     if pip is None:
         raise VenvError("there is no pip to build a wheel with", hint="BuildRequires: python3-pip")
     if not source.exists():

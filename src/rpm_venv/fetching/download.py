@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rpm_venv.errors import FetchError, UnreachableError
 from rpm_venv.fetching import complaint
-from rpm_venv.locks import resolve
 from rpm_venv.locks.lock import HOW_TO_BUILD
 from rpm_venv.locks.locked import Entry
+from rpm_venv.locks.pip import commands as pips
 from rpm_venv.system.interpreter import Interpreter
 
 _NO_WHEEL = re.compile(r"No matching distribution found for ([^\s(]+==[^\s(]+)")
@@ -37,7 +37,7 @@ def distributions(
     a path is elsewhere: its tags say what it takes. ``FetchError`` with pip's complaint where there
     is neither. What came is to be hashed by the caller.
     """
-    pip = next(resolve.pips(interpreter), None)
+    pip = next(pips(interpreter), None)
     if pip is None:
         raise FetchError("there is no pip to fetch wheels with", hint="BuildRequires: python3-pip")
     sources = [entry for entry in entries if not entry.files and entry.sdist]

@@ -23,6 +23,7 @@ from rpm_venv.locks import (
 )
 from rpm_venv.locks.built import Built
 from rpm_venv.locks.locked import Entry, Lock
+from rpm_venv.locks.question import Question
 from rpm_venv.report import Context, Report
 from rpm_venv.system.files import write_atomic
 from rpm_venv.system.interpreter import Interpreter
@@ -90,7 +91,7 @@ def _made(
         return exact.carried(carried, wheels, lock.is_pylock(args.target)), ""
     if project.is_project(args.source):
         lines = project.lines(data, args.source, args.extras, args.groups)
-        question = resolve.Question(Path(args.source), interpreters[0], (), "\n".join(lines))
+        question = Question(Path(args.source), interpreters[0], (), "\n".join(lines))
         found = Lock(args.source, "", ())
     elif args.extras or args.groups:
         raise UsageError("only a project has extras and groups, not requirements", subject="-x, -g")
@@ -114,7 +115,7 @@ def _made(
 def _answers(
     context: Context,
     args: argparse.Namespace,
-    question: resolve.Question,
+    question: Question,
     interpreters: Sequence[Interpreter],
     wheels: Sequence[Built],
 ) -> tuple[list[tuple[Interpreter, tuple[Entry, ...]]], str]:
@@ -179,7 +180,7 @@ def _question(
     found: Lock,
     wheels: Sequence[Built],
     interpreter: Interpreter,
-) -> resolve.Question:
+) -> Question:
     """What to ask a resolver, so that IN is answered and the wheels are in the answer."""
     text: str | None = None
     if found.pylock:
@@ -192,7 +193,7 @@ def _question(
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             lock.parse(data, args.source)
-    return resolve.Question(Path(args.source), interpreter, (), text)
+    return Question(Path(args.source), interpreter, (), text)
 
 
 def _report(made: Lock, args: argparse.Namespace, by: str = "") -> Report:
