@@ -97,6 +97,17 @@ def test_a_generations_real_place(layout: Layout) -> None:
     assert _owner(layout, real)["generation"] == live
 
 
+def test_a_generation_that_is_left_of_an_environment(layout: Layout) -> None:
+    """A process held it when its package was erased: what is at the path is not ours."""
+    live = generations.live(layout, PATH).generation
+    layout.real(PATH).unlink()
+    layout.state_file(PATH).unlink()
+    found = _owner(layout, f"{layout.generation_target(PATH, live)}/bin/app")
+    assert (found["path"], found["generation"], found["live"]) == (PATH, live, False)
+    with pytest.raises(VenvError, match="in no environment"):
+        _owner(layout, PATH)
+
+
 @pytest.mark.parametrize("name", ["object", "twin"])
 def test_an_object_of_the_store_and_a_hardlink_to_it(layout: Layout, name: str) -> None:
     (stored,) = os.listdir(layout.store)

@@ -35,7 +35,9 @@ def names(layout: Layout, path: str) -> tuple[str, ...]:
 
 
 def environments(layout: Layout) -> tuple[str, ...]:
-    """The paths of all environments that have a generation on disk, sorted."""
+    """The paths that have a generation on disk, sorted; with those whose environment has gone, and
+    that a process holds (``survey.paths`` has the environments).
+    """
     try:
         return tuple(sorted(filter(None, map(environment_named, os.listdir(layout.envs)))))
     except FileNotFoundError:

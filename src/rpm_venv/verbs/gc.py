@@ -33,6 +33,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     said: list[str] = []
     with apply.exclusive(layout):
         held = processes.held(layout)
+        # Not survey.paths: generations that no path leads to, and nothing is known of, are no
+        # environment, and what is to go; where there is neither generation nor state, nothing is.
         paths = sorted({*generations.environments(layout), *state.paths(layout)})
         for _, path in context.each("looking at", paths):
             try:

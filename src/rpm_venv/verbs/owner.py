@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 
-from rpm_venv import state
+from rpm_venv import state, survey
 from rpm_venv.errors import UsageError, VenvError
 from rpm_venv.paths import Layout
 from rpm_venv.report import Context, Report
@@ -28,8 +28,7 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     """Tell whose FILE is; ``VenvError`` where it is in no environment."""
     layout = context.layout
     file = _target(layout, args.file)
-    known = {*declared.paths(layout), *state.paths(layout), *generations.environments(layout)}
-    place = ownership.find(layout, file, known)
+    place = ownership.find(layout, file, survey.paths(layout))
     if place is None:
         raise VenvError(_unknown(layout, file), subject=file, hint=f"see: rpm -qf {file}")
     users = _users(layout, place)
