@@ -11,7 +11,7 @@ from rpm_venv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, Protocol
+    from typing import Any, NoReturn, Protocol
 
     class Takes(Protocol):
         """A verb, which says what it takes."""
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
         def arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
 
-_COMMON = frozenset({"--root", "--json", "--version"})
+#: The options that stand before every verb.
+_COMMON: dict[str, dict[str, Any]] = {
+    "--root": {"metavar": "DIR", "default": "/", "help": "work on the system below DIR"},
+    "--json": {"action": "store_true", "help": "print the report as JSON"},
+    "--version": {"action": "version", "version": f"rpm-venv {__version__}"},
+}
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -36,16 +41,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         verb = self.prog.partition(" ")[2]  # the command's own name is before every line
         hint = f"see {self.prog} --help"
-        if verb and message.startswith("unrecognized") and {*message.split()} & _COMMON:
+        if (
+            verb
+            and message.startswith("unrecognized")
+            and not _COMMON.keys().isdisjoint(message.split())
+        ):
             hint = f"that stands before the verb: rpm-venv [OPTION]… {verb}"
         raise UsageError(message, subject=verb, hint=hint)
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that stand before every verb."""
-    parser.add_argument("--root", metavar="DIR", default="/", help="work on the system below DIR")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--version", action="version", version=f"rpm-venv {__version__}")
+    for name, how in _COMMON.items():
+        parser.add_argument(name, **how)
 
 
 def parser(verbs: Mapping[str, str]) -> Parser:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,47 @@ def test_syncfs_keeps_content(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     files.syncfs(tmp_path)
     assert (tmp_path / "file").read_text() == "x"
+
+
+def _put(tmp_path: Path, kind: str) -> tuple[Path, Path]:
+    """A finished directory; and the place that it is for, where something of this kind is."""
+    made, place, outside = tmp_path / "staging/made", tmp_path / "place", tmp_path / "outside"
+    made.mkdir(parents=True)
+    outside.mkdir()
+    for directory in (made, outside):
+        (directory / "object.json").write_text(directory.name)
+    if kind == "directory":
+        place.mkdir()
+        (place / "object.json").write_text("old")
+    elif kind == "file":
+        place.write_text("old")
+    else:
+        place.symlink_to(outside if kind == "link" else "nowhere")
+    return made, place
+
+
+@pytest.mark.parametrize("kind", ["directory", "file", "link", "dangling link"])
+@pytest.mark.parametrize("error", ["", "ENOSYS", "EXDEV"])
+def test_a_directory_comes_into_the_place_of_whatever_is_there(
+    tmp_path: Path, kind: str, error: str
+) -> None:
+    """Also where the system cannot exchange two names: the kernel is made to say so."""
+    made, place = _put(tmp_path, kind)
+    script = (
+        "import sys; from pathlib import Path; from rpm_venv.system import files\n"
+        "made, place = map(Path, sys.argv[1:])\n"
+        "files.remove_tree(files.replace_directory(made, place, 'object.json'))"
+    )
+    argv = [sys.executable, "-B", "-c", script, str(made), str(place)]
+    if error:
+        inject = ["-e", "trace=renameat2", "-e", f"inject=renameat2:error={error}"]
+        argv = ["strace", "-f", "-qq", "-o", str(tmp_path / "trace"), *inject, *argv]
+    source = str(Path(files.__file__).parents[2])
+    subprocess.run(argv, check=True, env={**os.environ, "PYTHONPATH": source})
+    assert place.is_dir()
+    assert not place.is_symlink()
+    assert (place / "object.json").read_text() == "made"
+    assert (tmp_path / "outside/object.json").read_text() == "outside"
+    assert os.listdir(tmp_path / "staging") == []
+    if error:
+        assert "(INJECTED)" in (tmp_path / "trace").read_text()

@@ -224,7 +224,8 @@ def replace_directory(made: Path, place: Path, description: str) -> Path:
 
     What is there is a directory, or a file or link that somebody put there; none is followed.
     It is ``made``, and all in one step, where the filesystem can exchange the two. An overlay
-    cannot for one of its lower layer: then there is nothing at ``place`` between two steps.
+    cannot for one of its lower layer, and some cannot at all: then there is nothing at ``place``
+    between two steps.
     ``fsync_dir`` of the parent makes it durable.
     """
     try:
@@ -239,7 +240,9 @@ def replace_directory(made: Path, place: Path, description: str) -> Path:
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS):
             raise
-        damaged = retire(place, made.parent, description)
+        # A file or a link has no description, and none is looked for behind a link.
+        is_directory = place.is_dir() and not place.is_symlink()
+        damaged = retire(place, made.parent, description) if is_directory else place
         remove_tree(place)
         os.rename(made, place)
         return damaged if damaged != place else made
