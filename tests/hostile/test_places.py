@@ -145,6 +145,10 @@ def _given(place: Path) -> None:
     os.chown(place, 1234, 1234)
 
 
+def _regrouped(place: Path) -> None:
+    os.chown(place, 0, 1234)
+
+
 def _moved(place: Path, elsewhere: Path) -> None:
     place.rename(elsewhere / "moved")
     place.symlink_to(os.path.relpath(elsewhere / "moved", place.parent))
@@ -161,6 +165,15 @@ STRANGERS = {
     "a group": (_group, "mode", "others may write to it: its mode is 2775", "chmod {mode} {place}"),
     "an owner": (_given, "owner", "it belongs to the user with id 1234", "chown root:root {place}"),
 }
+#: What is not as it was made, and nobody has a say by.
+OTHERWISE = {
+    "its group": (
+        _regrouped,
+        "owner",
+        "it belongs to the group with id 1234",
+        "chown root:root {place}",
+    ),
+}
 #: Below the home; the last is one environment's.
 OURS = ("", "store", "envs", "state", "staging", "envs/opt-app-penv")
 
@@ -175,7 +188,7 @@ def test_a_directory_of_ours_that_others_may_change_is_named(
     layout: Layout, call: Call, tally: Tally, inside: str
 ) -> None:
     place = layout.home / inside
-    for change, kind, reason, mend in STRANGERS.values():
+    for change, kind, reason, mend in {**STRANGERS, **OTHERWISE}.values():
         change(place)
         mode = "0711" if inside == "staging" else "0755"
         command = mend.format(mode=mode, place=place)
@@ -183,7 +196,7 @@ def test_a_directory_of_ours_that_others_may_change_is_named(
         line = f"{kind:<8} {target}  {reason}\n"
         said = f"rpm-venv: {target}: {reason}; mend it with: {command}\n"
         assert call("verify", PATH) == (3, line + said)
-        is_of_one = inside == OURS[-1] and change is not _group  # which is root's
+        is_of_one = inside == OURS[-1] and change not in (_group, _regrouped)
         assert call("repair", PATH) == (1, _of_one(said) if is_of_one else said)
         assert os.system(command) == 0
         assert call("repair") == (0, "")

@@ -117,6 +117,12 @@ def owner_problem(status: os.stat_result) -> str:
     return "" if ours else f"it belongs to the user with id {status.st_uid}"
 
 
+def group_problem(status: os.stat_result) -> str:
+    """Why something of root's is not of root's group, nor of that which root calls with, or ""."""
+    is_ours = status.st_uid != 0 or status.st_gid in (0, os.getegid())
+    return "" if is_ours else f"it belongs to the group with id {status.st_gid}"
+
+
 def mode_problem(status: os.stat_result) -> str:
     """As ``stranger_problem``, of its mode alone."""
     mode = stat.S_IMODE(status.st_mode)

@@ -196,10 +196,13 @@ def _expected(files: Mapping[str, StoredFile]) -> dict[str, Path]:
 def _owner(place: RealPath) -> tuple[int, int]:
     """Who has made what is in a directory of ours: its owner, or root where that is a stranger.
 
-    Then the directory is what is wrong, and not all that is in it (``trees/places.py``).
+    Then the directory is what is wrong, and not all that is in it (``trees/places.py``); so where
+    it has been given to another group.
     """
     status = os.stat(place)
-    return (0, 0) if trust.owner_problem(status) else (status.st_uid, status.st_gid)
+    if trust.owner_problem(status) or trust.group_problem(status):
+        return (0, 0)
+    return (status.st_uid, status.st_gid)
 
 
 def _above(place: RealPath, inside: str, mine: tuple[int, int]) -> Iterator[Finding]:

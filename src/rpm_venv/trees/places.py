@@ -127,9 +127,10 @@ def _of(layout: Layout, place: Path, mode: int) -> Iterator[Misplaced]:
     if not stat.S_ISDIR(status.st_mode):
         yield Misplaced("type", name, "it is no directory", _anew(place))
         return
-    owner = trust.owner_problem(status)
-    if owner:
-        yield Misplaced("owner", name, owner, _by(f"chown root:root {_word(place)}"))
+    owner, group = trust.owner_problem(status), trust.group_problem(status)
+    if owner or group:
+        command = f"chown root:root {_word(place)}"
+        yield Misplaced("owner", name, owner or group, _by(command), is_theirs=bool(owner))
     if trust.mode_problem(status):
         yield _open(layout, place, status, f"{mode:04o}")
 
