@@ -60,14 +60,13 @@ WRITING = frozenset({"install", "remove", "repair", "sync", "rollback", "gc"})
 
 
 def _say(text: str) -> None:
-    if sys.stderr is not None:  # print would take stdout then
-        print(f"rpm-venv: {on_one_line(text)}", file=sys.stderr, flush=True)
+    print(f"rpm-venv: {on_one_line(text)}", file=sys.stderr, flush=True)
 
 
 def _is_watched(args: Any) -> bool:
     """Whether somebody called by hand and looks: rpm's scriptlets and triggers are silent."""
     by_rpm = (getattr(args, name, None) for name in ("package", "trigger", "stderr"))
-    return sys.stderr is not None and sys.stderr.isatty() and not any(by_rpm)
+    return sys.stderr.isatty() and not any(by_rpm)
 
 
 @contextlib.contextmanager
@@ -89,8 +88,7 @@ def _emit(report: Report, as_json: bool) -> int:
     else:
         for line in report.text:
             print(on_one_line(line))
-    if sys.stdout is not None:  # the caller closed it
-        sys.stdout.flush()
+    sys.stdout.flush()
     for line in report.talk:
         _say(line)
     return report.exit_code
@@ -147,18 +145,39 @@ def _wants_json(argv: Sequence[str]) -> bool:
 
 
 def _reset_signals() -> None:
-    """Undo the blocked signal mask that children of a Lua scriptlet inherit from rpm."""
+    """Undo the blocked signal mask that children of a Lua scriptlet inherit from rpm.
+
+    Who calls with SIGCHLD ignored would have us not told how a child ended: each would seem to have
+    ended well (wait(2)).
+    """
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _open_standard() -> None:
+    """Have what the caller has closed of stdin, stdout and stderr be there, and lead nowhere.
+
+    Else a file of ours is the next that gets the number, for a library to write into. A chroot may
+    have no /dev/null.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            os.memfd_create("closed")  # the lowest number that is free: this one
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _reset_signals()
+    _open_standard()
     gc.set_threshold(_COLLECTED_AFTER)
     os.umask(0o022)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a locale may lack what a name has
         sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):  # names of a package's files have any bytes
+        sys.stdin.reconfigure(errors="surrogateescape")
     try:
         return _emit(call(arguments), _wants_json(arguments))
     except BrokenPipeError:
@@ -184,8 +203,7 @@ def leave(code: int) -> NoReturn:
         sys.exit(code)
     try:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+            stream.flush()
     except (OSError, ValueError):
         sys.exit(code)  # Python tries once more, says what is wrong, and has a code for it
     os._exit(code)

@@ -146,6 +146,9 @@ def numbered() -> Iterator[bytes]:
         yield file(f"demo/{number}")
 
 
+#: JSON of as many names as one frame may have, which takes root some 30 ms.
+NAMES = json.dumps(["a"] * (protocol.MAX_PAYLOAD // 5)).encode()
+
 #: What follows the claims, for ever.
 ENDLESS: dict[str, Callable[[], Iterator[bytes]]] = {
     "bad names": lambda: iter(lambda: file("../" + "\U0001f600" * 16_000), b""),
@@ -156,6 +159,7 @@ ENDLESS: dict[str, Callable[[], Iterator[bytes]]] = {
     ),
     "crumbs": lambda: iter([file("demo/x", 1 << 33), *[frame(protocol.MORE, b"x")] * 300_000]),
     "nothing at all": lambda: iter([file("demo/x", 9), *[frame(protocol.MORE)] * 300_000]),
+    "a megabyte of names, again and again": lambda: iter(lambda: frame(protocol.BEARS, NAMES), b""),
     "files for the whole disk": lambda: (file(f"../{n}", 1 << 33) for n in range(1 << 40)),
 }  # fmt: skip
 

@@ -82,6 +82,7 @@ class Stream:
         self._next = b""
         self._start = self._end = 0  # of the next frame's payload
         self._said = self._problems = 0
+        self._once: set[bytes] = set()
 
     def events(self) -> Iterator[Event]:
         """Everything the child says, up to its end frame; ``Broken`` if it never gets there."""
@@ -98,21 +99,26 @@ class Stream:
                 if self._next == protocol.MORE:
                     raise Broken("more of a file than it has")
                 continue  # its chunks have read ahead to the next frame
-            payload = self._payload()
-            if kind == protocol.META:
-                yield Meta(_mapping(payload))
-            elif kind == protocol.PROBLEM:
-                self._problems += 1
-                if self._problems > protocol.MAX_PROBLEMS:
-                    raise Broken("more problems than agreed")
-                yield _problem(payload)
-            elif kind == protocol.PARTS:
-                yield _parts(payload)
-            elif kind == protocol.BEARS:
-                yield Bears(_names(payload))
-            else:
-                raise Broken("a frame out of place")
+            yield self._other(kind, self._payload())
             self._advance()
+
+    def _other(self, kind: bytes, payload: memoryview) -> Event:
+        """What is said by a frame that is no file's."""
+        if kind == protocol.PROBLEM:
+            self._problems += 1
+            if self._problems > protocol.MAX_PROBLEMS:
+                raise Broken("more problems than agreed")
+            return _problem(payload)
+        if kind in self._once:  # each is a megabyte of JSON at most
+            raise Broken("something said twice")
+        self._once.add(kind)
+        if kind == protocol.META:
+            return Meta(_mapping(payload))
+        if kind == protocol.PARTS:
+            return _parts(payload)
+        if kind == protocol.BEARS:
+            return Bears(_names(payload))
+        raise Broken("a frame out of place")
 
     def _payload(self) -> memoryview:
         return self._view[self._start : self._end]
