@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 
@@ -234,6 +236,33 @@ def test_a_tag_that_means_a_million_is_none(tmp_path: Path, tally: Tally) -> Non
     with cpu_limited(10), pytest.raises(WheelError, match="not the file name of a wheel"):
         WheelName.parse(f"demo-1.0-{EXPLOSION}.whl")
     assert _peak() - before < 50 << 10
+    tally("tags", "refused")
+
+
+def _claiming(pairs: int) -> list[str]:
+    """A megabyte of tags, of which each stands for hundreds and none is like another."""
+    names = ["".join(letters) for letters in itertools.product(ascii_lowercase, repeat=3)]
+    halves = (names[at : at + 25] for at in itertools.cycle(range(0, 17_000, 25)))
+    return ["-".join([*map(".".join, (next(halves), next(halves))), "x"]) for _ in range(pairs)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("tags", _claiming(4800), "more than 1000 tags"),
+        ("tags", ["a"] * 200_000, "is not a tag"),
+        ("commands", [["gui", "a", "b"]] * 60_000, "is not module:attribute"),
+    ],
+)
+def test_a_megabyte_of_claims_takes_no_time(
+    tally: Tally, field: str, value: list[object], said: str
+) -> None:
+    before = _peak()
+    with cpu_limited(3):
+        _, problems = check_claims(NAME, {**CLAIMS, field: value})
+    assert said in problems[0].message
+    assert len(problems) <= protocol.MAX_PROBLEMS
+    assert _peak() - before < 20 << 10
     tally("tags", "refused")
 
 

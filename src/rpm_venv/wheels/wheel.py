@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import islice, product
 
 from rpm_venv.confined import names, protocol
 from rpm_venv.errors import Problem, WheelError
@@ -34,7 +34,7 @@ _COMMAND = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
 _TARGET = r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[[^]]*\])?"
 _MAX_COMMANDS = 2000
 _MAX_NAME = 255  # bytes, on every Linux filesystem
-_MAX_TAGS = 1000  # in one compressed set
+_MAX_TAGS = 1000  # in one compressed set, and in all that a wheel claims
 #: An environment's own: the interpreter under each of its names, and what switches it on. Other
 #: names that begin so are free: argcomplete has python-argcomplete-check-easy-install-script.
 _RESERVED_COMMAND = r"(python|pypy)[0-9.]*[dmt]*(w|-config)?|activate(_this|\..+)?|Activate\..+"
@@ -146,7 +146,8 @@ def check_claims(name: WheelName, meta: Mapping[str, Any]) -> tuple[Claims, tupl
         problems.append(
             Problem(f"Wheel-Version {wheel_version[:20]!a}: only 1.x is known", "WHEEL")
         )
-    problems += _tag_problems(name, [_text(tag) for tag in meta["tags"]])
+    tags = _tag_problems(name, [_text(tag) for tag in meta["tags"]])
+    problems += islice(tags, protocol.MAX_PROBLEMS)
     points, wrong = _commands(meta["commands"])
     problems += wrong
     del problems[protocol.MAX_PROBLEMS :]
@@ -191,13 +192,19 @@ def _same_version(text: str, version: AnyVersion) -> bool:
 
 def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]:
     tags: set[str] = set()
+    read = 0
     for text in claimed:
         try:
             if text.count("-") != 2 or has_too_many_tags(text):
                 raise ValueError(text)
-            tags.update(tag.rpartition("-")[0] for tag in _tags(text))
+            for tag in _tags(text):
+                read += 1
+                tags.add(tag.rpartition("-")[0])
         except ValueError:
             yield Problem(f"{text[:100]!a} is not a tag", "WHEEL")
+        if read > _MAX_TAGS:
+            yield Problem(f"it has more than {_MAX_TAGS} tags", "WHEEL")
+            return
     # Not the platform: who audits a wheel for manylinux and renames it may leave this as it was.
     if not tags & {tag.rpartition("-")[0] for tag in wheel.tags}:
         yield Problem("its tags are not the file name's", "WHEEL")
@@ -207,6 +214,8 @@ def _commands(commands: Iterable[Any]) -> tuple[tuple[EntryPoint, ...], list[Pro
     points: dict[str, EntryPoint] = {}
     problems = []
     for number, command in enumerate(commands):
+        if len(problems) == protocol.MAX_PROBLEMS:
+            break
         kind, name, value = map(_text, command)
         target = re.fullmatch(_TARGET, value)
         reason = ""
