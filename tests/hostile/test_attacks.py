@@ -18,7 +18,8 @@ import pytest
 
 from rpm_venv.confined import protocol
 from rpm_venv.errors import LockError, SandboxError, VenvError, WheelError
-from rpm_venv.locks import lock
+from rpm_venv.locks import fit, lock
+from rpm_venv.locks.fit import Needs
 from rpm_venv.paths import Layout
 from rpm_venv.system import sandbox
 from rpm_venv.wheels.stream import Broken, Stream
@@ -304,6 +305,18 @@ def test_markers_of_the_whole_lock_may_not_be_nested_without_end(tally: Tally) -
     tally("locks", "refused")
 
 
+#: Lines of METADATA of which each is asked for by the next.
+CHAIN = (*(f"demo[e{n}]; extra == 'e{n + 1}'" for n in range(499)), "demo[e499]")
+
+
+def test_what_wheels_need_is_found_out_in_time(tally: Tally) -> None:
+    demo = Needs("demo", "1.0", CHAIN, ">=" + "0" * 900_000 + "4")
+    with cpu_limited(10):
+        found = fit.misfits([demo], {"demo": ""}, {"python_full_version": "3.11.2"})
+    assert found == {}
+    tally("locks", "refused")
+
+
 @pytest.mark.parametrize("tag", ["-none-any", "py3--any", "py3-none-", "a b-none-any", "..-.-."])
 def test_a_tag_that_is_none_is_the_wheels_fault(tmp_path: Path, tally: Tally, tag: str) -> None:
     wheel = replace(Wheel(), wheel=Wheel.wheel + f"Tag: {tag}\n".encode())  # type: ignore[operator]
@@ -369,11 +382,20 @@ def test_a_locale_without_a_letter_is_no_failure(tmp_path: Path, encoding: str) 
     assert done.stdout.strip() == b"\\u2026\\u0142\\udc80"
 
 
+LETTERS = "-".join([".".join(ascii_lowercase[:10])] * 3)
 SLOW = {
+    "pylock.tags.toml": 'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "a"\n'
+    + "".join(
+        f"[[packages.wheels]]\npath = 'a-1-{n}-{LETTERS}.whl'\nhashes = {{sha256 = '{n:064}'}}\n"
+        for n in range(4000)
+    ),
     "pylock.toml": 'lock-version = "1.0"\npackages = []\n' + "a." * 100_000 + "b = 1\n",
     "pylock.inline.toml": 'lock-version = "1.0"\nx = {' + "a." * 100_000 + "b = 1}\n",
     "pylock.table.toml": 'lock-version = "1.0"\npackages = []\n[' + "a." * 100_000 + "b]\n",
     "pylock.many.toml": 'lock-version = "1.0"\ncreated-by = "x"\n' + "[[packages]]\n" * 20_000,
+    "pylock.digits.toml": PACKAGE.replace("[[pa", f'requires-python = ">={"1" * 5000}"\n[[pa', 1)
+    .replace("MARKER", f'requires-python = ">={"1" * 5000}"')
+    .replace("PLACE", 'path = "demo-1.0-py3-none-any.whl"'),
     "brackets.txt": "a[" + "a," * (1 << 19),
     "equals.txt": "a" + "=" * (1 << 20),
     "blanks.txt": "a[a" + " " * (1 << 20) + "b",

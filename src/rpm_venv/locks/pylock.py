@@ -6,6 +6,7 @@ platform may name an sdist that only another system would build.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,16 +15,21 @@ from typing import TYPE_CHECKING, Any
 from rpm_venv.errors import Problem
 from rpm_venv.locks import toml
 from rpm_venv.locks.locked import Entry, Lock, LockedFile
-from rpm_venv.wheels.wheel import has_too_many_tags
+from rpm_venv.wheels.wheel import has_too_many_tags, number_of_tags
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageArchive, PackageWheel
+    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
 _WHEEL = re.compile(r"[A-Za-z0-9_.!+-]+\.whl", re.ASCII)
 _SDIST = re.compile(r"[A-Za-z0-9_.!+-]+\.(?:tar\.gz|zip)", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _CONDITION = re.compile(r"\b(?:extras|dependency_groups)\b")
+#: In the file names of all its wheels. To parse as many takes four seconds.
+_MAX_TAGS = 500_000
+_MAX_REQUIRES = 1000  # letters of requires-python
+_TOO_LONG = f"longer than {_MAX_REQUIRES} letters"
 _TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -40,6 +46,11 @@ def read(text: str, filename: str) -> tuple[Lock, list[Problem]]:
         message = f"not TOML: {_TOML_PLACE.sub('', str(error))}"
         where = f"line {place[1]}" if place else ""
         return Lock(filename, "", (), pylock=True), [Problem(message, where)]
+    stems = itertools.chain.from_iterable(map(_stems, _packages(data)))
+    # One name alone that has too many is told with its place, below.
+    if sum(min(number_of_tags(stem), 1000) for stem in stems) > _MAX_TAGS:
+        problem = f"the file names of its wheels have more than {_MAX_TAGS} tags"
+        return Lock(filename, "", (), pylock=True), [Problem(problem)]
     head, problems = _head(data)
     entries: list[Entry] = []
     for index, package in enumerate(_packages(data)):
@@ -62,6 +73,8 @@ def _head(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         return {}, [Problem("a marker is nested too deeply", "environments")]
     except PylockValidationError as error:
         return {}, [Problem(error.message, error.context or "")]
+    if _is_unreadable(lock.requires_python):
+        return {}, [Problem(_TOO_LONG, "requires-python")]
     return {
         "requires_python": lock.requires_python,
         "environments": tuple(lock.environments or ()),
@@ -90,6 +103,8 @@ def _package(data: Any, where: str) -> Entry | list[Problem]:
     except PylockValidationError as error:
         place = (error.context or "").replace("packages[0]", where, 1)
         return [Problem(error.message, place or where)]
+    if _is_unreadable(package.requires_python):
+        return [Problem(_TOO_LONG, f"{where}.requires-python")]
     files: list[LockedFile] = []
     problems: list[Problem] = []
     for place, wheel in _wheels(package):
@@ -104,6 +119,11 @@ def _package(data: Any, where: str) -> Entry | list[Problem]:
         problems.append(Problem("no version, and wheels of several", f"{where}.wheels"))
     version = next(iter(versions), None)
     return problems or _entry(package, version, tuple(files), where)
+
+
+def _is_unreadable(requires_python: SpecifierSet | None) -> bool:
+    """Whether it may have a number of more digits than Python reads, which is seen when asked."""
+    return requires_python is not None and len(str(requires_python)) > _MAX_REQUIRES
 
 
 def _stems(package: Any) -> Iterator[str]:

@@ -102,11 +102,15 @@ def has_too_many_tags(text: str) -> bool:
 
     Every combination of its parts is one: some hundred letters are enough to fill memory.
     """
-    parts = text.rsplit("-", 3)[-3:]
+    return len(text) > _MAX_NAME or number_of_tags(text) > _MAX_TAGS
+
+
+def number_of_tags(text: str) -> int:
+    """How many tags a file name without its suffix, or a tag, stands for."""
     tags = 1
-    for part in parts:
+    for part in text.rsplit("-", 3)[-3:]:
         tags *= part.count(".") + 1
-    return len(text) > _MAX_NAME or tags > _MAX_TAGS
+    return tags
 
 
 def rank(name: WheelName, tags: Sequence[str]) -> int | None:
@@ -212,7 +216,7 @@ def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]
 
 def _commands(commands: Iterable[Any]) -> tuple[tuple[EntryPoint, ...], list[Problem]]:
     points: dict[str, EntryPoint] = {}
-    problems = []
+    problems: list[Problem] = []
     for number, command in enumerate(commands):
         if len(problems) == protocol.MAX_PROBLEMS:
             break
