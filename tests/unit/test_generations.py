@@ -211,6 +211,34 @@ def test_a_process_that_does_not_let_itself_be_looked_at_holds_nobody_up(
     assert processes.held(Layout()).of(PATH, THERE) == frozenset({ONE, TWO})
 
 
+@pytest.mark.parametrize("file", ["cmdline", "maps"])
+def test_a_process_that_shows_names_without_end_fills_no_memory(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """It may map one place 65,000 times, by a name of 4 KiB that has it a hundred times."""
+    monkeypatch.setattr(processes, "_PROC", str(tmp_path / "proc"))
+    place = tmp_path / "proc/123"
+    place.mkdir(parents=True)
+    system = Layout(Path("/"))
+    names = (system.generation_target("/opt/a/b", f"{n:020x}") for n in range(30_000))
+    (place / file).write_text("\n".join([*names, ""]))
+    held = processes.held(system)
+    assert held.names is None
+    assert held.of(PATH, THERE) == frozenset({ONE, TWO})
+
+
+def test_what_a_process_has_mapped_is_read_in_pieces(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(processes, "_READ", 100)
+    place = tmp_path / "proc/123"
+    place.mkdir(parents=True)
+    lines = [f"7f00-7f01 r--p 00000000 08:01 {n} {layout.envs}/opt-app1-penv/" for n in range(9)]
+    (place / "maps").write_text("".join(f"{line}{ONE}/lib/x.so\n" for line in lines))
+    assert processes.held(layout).of(PATH, THERE) == frozenset({ONE})
+
+
 def test_a_child_that_cannot_look_is_no_answer(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,3 +95,12 @@ def end(path: Path, most: int) -> bytes:
 
 def _irregular(path: str | Path) -> OSError:
     return OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+
+
+def is_readable(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read, or an end, within this time."""
+    import select  # only where somebody is listened to
+
+    poll = select.poll()  # select(2) does not take descriptors above 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(seconds, 0) * 1000))

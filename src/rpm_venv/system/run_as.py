@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import select
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from rpm_venv.confined import lockdown
 from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
+from rpm_venv.system import reading
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _KEPT = 64 * 1024  # bytes of output, the last ones
@@ -130,7 +130,7 @@ def _until_its_end(process: subprocess.Popen[bytes]) -> tuple[str, ...]:
     with process.stdout as output:  # type: ignore[union-attr]
         while left > 0:
             has_ended = process.poll() is not None
-            if select.select([output], [], [], 0 if has_ended else _PAUSE)[0]:
+            if reading.is_readable(output.fileno(), 0 if has_ended else _PAUSE):
                 chunk = os.read(output.fileno(), _KEPT)
                 kept = (kept + chunk)[-_KEPT:]
                 left -= len(chunk) if has_ended else 0

@@ -6,7 +6,6 @@ import fcntl
 import functools
 import mmap
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from typing import Callable
 
 from rpm_venv.confined import lockdown, protocol
 from rpm_venv.errors import SandboxError
+from rpm_venv.system.reading import is_readable
 from rpm_venv.wheels.stream import printable
 
 #: The script that a zygote runs. What it imports is much, and nothing of it is for root.
@@ -149,8 +149,8 @@ class Zygote:
 
     def complaint(self) -> str:
         """The last line of what the interpreter wrote to its stderr."""
-        readable, _, _ = select.select([self._complaints], [], [], 1)
-        data = os.read(self._complaints, 1 << 16) if readable else b""
+        is_there = is_readable(self._complaints, 1)
+        data = os.read(self._complaints, 1 << 16) if is_there else b""
         lines = data.decode("utf-8", "replace").strip().splitlines()
         return printable(lines[-1][:_MAX_COMPLAINT]) if lines else ""
 
@@ -179,7 +179,7 @@ class Zygote:
     def _all_gone(self, seconds: float) -> bool:
         """Whether every process that has the zygote's stderr ends within this time."""
         end = time.monotonic() + seconds
-        while _readable(self._complaints, end - time.monotonic()):
+        while is_readable(self._complaints, end - time.monotonic()):
             if not os.read(self._complaints, _READ):
                 return True
         return False
@@ -222,7 +222,7 @@ class Child:
         ``SandboxError`` after too long a silence.
         """
         since = time.monotonic()
-        if not _readable(self._pipe, min(_SILENCE, _PATIENCE - self._waited)):
+        if not is_readable(self._pipe, min(_SILENCE, _PATIENCE - self._waited)):
             raise SandboxError("the confined child has been silent for too long")
         self._waited += time.monotonic() - since
         return os.readv(self._pipe, [room])
@@ -233,7 +233,7 @@ class Child:
             return self._status
         os.close(self._pipe)
         self._status = signal.SIGKILL
-        if not _readable(self._connection.fileno(), _PARTING):
+        if not is_readable(self._connection.fileno(), _PARTING):
             self.overdue = True
             self._kill()
             return self._status
@@ -247,13 +247,6 @@ class Child:
         """The file whose compilation began last, by the child's own word."""
         data = os.pread(self._page, mmap.PAGESIZE, 0).partition(b"\0")[0]
         return printable(data.decode("utf-8", "replace"))
-
-
-def _readable(descriptor: int, seconds: float) -> bool:
-    """Whether there is something to read, or an end, within this time."""
-    poll = select.poll()  # select(2) does not take descriptors above 1023
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(max(seconds, 0) * 1000))
 
 
 def ending(status: int) -> str:

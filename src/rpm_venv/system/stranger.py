@@ -113,16 +113,19 @@ def _outputs(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, st
     stdout, stderr = process.stdout.fileno(), process.stderr.fileno()
     kept = {stdout: b"", stderr: b""}
     opened = {stdout, stderr}
+    poll = select.poll()  # select(2) does not take descriptors above 1023
+    for pipe in opened:
+        poll.register(pipe, select.POLLIN)
     while opened:
-        left = deadline - time.monotonic()
-        readable = select.select(list(opened), [], [], max(left, 0))[0]
+        readable = poll.poll(max(deadline - time.monotonic(), 0) * 1000)
         if not readable:
             raise _late(process)
-        for pipe in readable:
+        for pipe, _ in readable:
             data = os.read(pipe, _KEPT)
             kept[pipe] = (kept[pipe] + data)[-_KEPT:]
             if not data:
                 opened.remove(pipe)
+                poll.unregister(pipe)
     return kept[stdout].decode("utf-8", "replace"), kept[stderr].decode("utf-8", "replace")
 
 

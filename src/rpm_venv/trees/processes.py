@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -16,12 +15,19 @@ from pathlib import Path
 
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import HOME, Layout, environment_named, escape
+from rpm_venv.system.reading import is_readable
 from rpm_venv.trees.generation import NAME_DIGITS, is_name
 from rpm_venv.wheels import store
 
 _PATIENCE = 10.0  # seconds, for all processes; a thousand take a tenth of one
 _PROC = "/proc"
 _MAX_SHOWN = 512  # bytes of a path below envs/ or store/ that tell where it is
+_READ = 1 << 18  # a process may have mapped 65,530 places, each told in 4 KiB
+_MOST = 20_000  # names that processes show: who shows more means no good, and holds everything
+
+
+class _TooMany(Exception):
+    """Processes show more names than there are environments."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +84,15 @@ def held(layout: Layout) -> Held:
 
 
 def _tell(writing: int, layout: Layout) -> None:
-    """In the child: write the names, and a full stop, if nothing goes wrong; does not return."""
+    """In the child: write the names, and a full stop, if nothing goes wrong; does not return.
+
+    Or a question mark, where there are too many.
+    """
     try:
-        told = "\n".join([*sorted(_held(layout)), "."]).encode()
+        try:
+            told = "\n".join([*sorted(_held(layout)), "."]).encode()
+        except _TooMany:
+            told = b"?"
         while told:
             told = told[os.write(writing, told) :]
     finally:
@@ -88,11 +100,13 @@ def _tell(writing: int, layout: Layout) -> None:
 
 
 def _answer(reading: int, end: float) -> str | None:
-    """What the child found; None where it has not come to its end by then."""
+    """What the child found; None where it has not come to its end by then, or is not to."""
     data = b""
-    while select.select([reading], [], [], max(end - time.monotonic(), 0))[0]:
+    while time.monotonic() < end and is_readable(reading, end - time.monotonic()):
         more = os.read(reading, 1 << 16)
         data += more
+        if not more and data == b"?":
+            return None
         if not more and data.endswith(b"."):
             return data[:-1].decode("ascii", "replace")
         if not more:
@@ -101,7 +115,7 @@ def _answer(reading: int, end: float) -> str | None:
 
 
 def _held(layout: Layout) -> set[str]:
-    """Lines of what is held: ID/GENERATION, or objects with blanks between them."""
+    """Lines of what is held: ID/GENERATION, or objects with blanks between them; ``_TooMany``."""
     target, real = f"{HOME}/envs/", f"{layout.envs}/"
     found: set[str] = set()
     try:
@@ -114,6 +128,8 @@ def _held(layout: Layout) -> set[str]:
         for is_target, text in _traces(process, layout):
             shown.update(_generations(text, target if is_target else real))
             objects.update(() if is_target else _objects(text, f"{layout.store}/"))
+            if max(map(len, (found, shown, objects))) > _MOST:
+                raise _TooMany
         found |= shown
         if objects and not shown:
             found.add(" ".join(sorted(objects)))
@@ -146,8 +162,18 @@ def _traces(process: str, layout: Layout) -> Iterator[tuple[bool, bytes]]:
         if layout.root == Path("/") or os.readlink(f"{place}/root") == str(layout.root):
             yield True, Path(place, "cmdline").read_bytes()
     with contextlib.suppress(OSError):
-        yield False, Path(place, "maps").read_bytes()
+        for lines in _mappings(f"{place}/maps"):
+            yield False, lines
     with contextlib.suppress(OSError):
         for descriptor in os.listdir(f"{place}/fd"):
             with contextlib.suppress(OSError):
                 yield False, os.readlink(f"{place}/fd/{descriptor}").encode()
+
+
+def _mappings(file: str) -> Iterator[bytes]:
+    """What a process has mapped, whole lines of it."""
+    with open(file, "rb", buffering=0) as maps:
+        rest = b""
+        while chunk := maps.read(_READ):
+            lines, end, rest = (rest + chunk).rpartition(b"\n")
+            yield lines + end
