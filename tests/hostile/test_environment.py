@@ -115,7 +115,7 @@ def test_an_install_in_a_hostile_environment_is_as_any(
             env=environment(trap) if hostile else {"PATH": "/usr/bin:/bin"},
             cwd=trap if hostile else "/",
             umask=0o777 if hostile else 0o022,
-            preexec_fn=_block_signals if hostile else None,  # as in Lua scriptlets
+            preexec_fn=_spoil if hostile else None,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -127,8 +127,12 @@ def test_an_install_in_a_hostile_environment_is_as_any(
     tally("the caller's environment", "made safe")
 
 
-def _block_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+def _spoil() -> None:
+    """What a process inherits beside its environment."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))  # as in Lua scriptlets
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody is told how a child ended
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    os.close(0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pwd
@@ -203,3 +204,13 @@ def test_a_forged_history_holds_nobody_up(
     assert (said.out + said.err).replace("\n", "").isprintable()
     assert cli.main(["--root", str(tmp_path), "remove", "/opt/app/penv"]) == 0
     tally("forged histories", "made safe" if code == 0 else "refused")
+
+
+def test_a_file_name_that_is_no_text_is_one_packages_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally
+) -> None:
+    """rpm hands on the names of files as they are; most locales have Python refuse some."""
+    names = io.BytesIO(b"/usr/share/rpm-venv/a\xff\n/usr/share/rpm-venv/opt-app1-penv/x\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(names, encoding="utf-8"))
+    assert cli.main(["--root", str(tmp_path), "sync", "--trigger", "transaction"]) == 0
+    tally("packaged objects", "made safe")

@@ -34,6 +34,7 @@ def _launcher(place: Path) -> Path:
         ("--json list", ">/dev/full", 120),  # Python's own code for what could not be written
         ("--json list", ">&-", 0),
         ("--json list", "2>&-", 0),
+        ("sync --trigger file", "<&- >&- 2>&-", 0),
         ("show /opt/app1/penv", "2>/dev/full", 120),
         ("show nothing", "", 2),
         ("nonsense", ">/dev/full", 2),
