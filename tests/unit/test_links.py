@@ -386,6 +386,54 @@ def test_damage_shows_in_each_environment_and_is_mended_for_all(
     assert text == "value = 1\n"
 
 
+def _as_root(*argv: str) -> None:
+    """What somebody does who is root and thinks that it is any virtual environment."""
+    variables = {**os.environ, "PIP_CONFIG_FILE": os.devnull}
+    del variables["PYTHONDONTWRITEBYTECODE"]
+    subprocess.run(argv, env=variables, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("way", ["install", "uninstall", "compile", "optimized", "stale"])
+def test_what_root_does_with_pip_and_python_is_seen_and_mended_for_all(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    python, site = str(system.tree() / "bin/python"), system.site()
+    pip = (sys.executable, "-m", "pip", f"--python={python}", "-q")
+    cached = f"__init__.{sys.implementation.cache_tag}"
+    own, everywhere = [], []  # what is found in the first environment alone, and in both
+    if way == "install":
+        NEXT.save(tmp_path)
+        _as_root(*pip, "install", "--no-index", "--no-deps", str(tmp_path / NEXT.filename))
+        own = ["missing {}/plain-1.0.dist-info", "added {}/plain-2.0.dist-info"]
+        everywhere = ["content {}/plain/__init__.py"]
+    elif way == "uninstall":
+        _as_root(*pip, "uninstall", "-y", "plain")
+        own = ["missing {}/plain-1.0.dist-info", "missing {}/single.py"]
+    elif way == "compile":
+        _as_root(python, "-m", "compileall", "-f", str(site))
+        own = [f"content {{}}/reach/__pycache__/{cached}.pyc"]
+    elif way == "optimized":
+        _as_root(python, "-O", "-c", "import plain, reach")
+        own = [f"added {{}}/reach/__pycache__/{cached}.opt-1.pyc"]
+        everywhere = [f"added {{}}/plain/__pycache__/{cached}.opt-1.pyc"]
+    else:
+        code = system.object(PLAIN) / f"site/plain/__pycache__/{cached}.pyc"
+        code.write_bytes(b"\0" + code.read_bytes()[1:])  # of another Python: it is written anew
+        _as_root(python, "-c", "import plain")
+        assert code.read_bytes()[:1] != b"\0"
+        everywhere = [f"content {{}}/plain/__pycache__/{cached}.pyc"]
+    found = system.findings()
+    one, two = (f"{path}/{SITE}" for path in (ONE, TWO))
+    assert set(found) >= {each.format(place) for each in everywhere for place in (one, two)}
+    assert set(found) >= {each.format(one) for each in own}
+    in_two = {each for each in found if TWO in each}
+    assert not in_two & {each.format(two) for each in own}
+    assert bool(in_two) == bool(everywhere)
+    assert system.call("repair", ONE) == f"repaired {ONE}\n"
+    assert system.findings() == []
+
+
 #: The command with three processes for any number of files and trees; each gets some of them.
 SHARING = """
 import os, signal, sys, time
