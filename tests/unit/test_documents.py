@@ -273,6 +273,7 @@ BLOCKS = {
         "#!/usr/bin/make -f": "not run: dh-virtualenv makes packages of Debian, with debhelper",
     },
     "docs/recipes.md": {
+        "copr-cli modify --repo copr://OWNER/venv-rpm-macros \\": "not run: Copr takes an account",
         "%post": "tests/transactions/test_example_packages.py::"
         "test_a_service_is_restarted_into_the_new_environment",
         "rpm-venv vendor -p 3.9 -p 3.12 -m x86_64 -m aarch64 app1.spec": (
