@@ -24,7 +24,7 @@ from examples.example import (  # noqa: E402 - after the path they come from
     locked_versions,
     wheels,
 )
-from tests.host import CommandFailed, Hosts, Result, RpmTools, Snapshot  # noqa: E402
+from tests.host import CommandFailed, Hosts, Result, Snapshot  # noqa: E402
 from tests.host.project import ProjectRpms, builder, find_rpms  # noqa: E402
 
 Print = Callable[[str], object]
@@ -200,7 +200,7 @@ class Demo:
         self._publish(spec, "3.1", _lock_of_3())
         broken = self._host.dnf("upgrade", "sales-report", check=False)
         self._narrator.ran(broken, ours=True)
-        promise((broken.code != 0) == (RpmTools().version() >= (6,)), broken)
+        promise((broken.code != 0) == (self._host.tools.version() >= (6,)), broken)
         self._is_installed("3.1")
         self._runs(REPORT, self._pandas(DEMAND_FORECAST.lock), last=1)
         found = self._host.rpm("-V", "sales-report", check=False)

@@ -65,7 +65,8 @@ mkdir -p %{{buildroot}}/usr/lib/systemd/system
 
 def install_macros(builder: Host) -> None:
     """Give a host that builds the macros of systemd-rpm-macros."""
-    builder.write("/usr/lib/rpm/macros.d/macros.systemd", _MACROS)
+    configuration = builder.tools.configdir or "/usr/lib/rpm"
+    builder.write(f"{configuration}/macros.d/macros.systemd", _MACROS)
 
 
 def build(builder: Host, path: str, says: str) -> Path:
