@@ -92,9 +92,8 @@ def test_coprs_makefile_calls_vendor(build_host: Host) -> None:
     )
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{here}/wheels"}
     # Copr says which spec file, and says a directory where it was not told.
-    words = ("make", "-s", "-f", f"{here}/.copr/Makefile", "srpm", f"outdir={here}/out")
-    words = (*words, f"spec={here}/")
-    host.run(*words, env={**index, **host.tools.environment}, cwd=here)
+    words = ["make", "-s", "-f", f"{here}/.copr/Makefile", "srpm", f"outdir={here}/out"]
+    host.run(*words, f"spec={here}/", env={**index, **host.tools.environment}, cwd=here)
     listed = host.rpm("-qpl", f"{here}/out/app1-1-1.src.rpm").stdout.split()
     assert "app1-1-wheels.tar" in listed
 
