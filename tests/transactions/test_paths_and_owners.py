@@ -310,7 +310,14 @@ def test_erase_without_scriptlets_takes_the_path_and_the_rest_can_be_asked_for(
     assert (
         "its package app1-1-1.noarch is not installed any more, and the path is not there" in said
     )
-    assert said.endswith("or remove it with: rpm-venv remove /opt/app1/penv\n")
+    mend = "remove /opt/app1/penv\n"
+    assert said.endswith(f"or remove it with: rpm-venv {mend}")
+    repaired = host.run("rpm-venv", "repair", check=False)
+    assert (repaired.code, repaired.stderr.endswith(f"the environment with: rpm-venv {mend}")) == (
+        1,
+        True,
+    )
+    assert host.run("rpm-venv", "list").stderr == said
     host.run("rpm-venv", "remove", "/opt/app1/penv")
     assert leftovers() == {}
 

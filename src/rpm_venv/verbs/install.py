@@ -69,6 +69,7 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
         # By hand, an environment stays its package's.
         declaration = replace(declaration, package=facts.before.owner)
     occupancy.refuse(layout, declaration, facts.live)
+    _refuse_orphan(layout, declaration, facts)
     with _failure_kept(context, declaration, facts):
         lock = survey.lock(layout, declaration)
         digest = sha256(lock).hexdigest()
@@ -96,6 +97,19 @@ def install(context: Context, declaration: Declaration, known: plan.Facts | None
     failed = facts.before is None or bool(facts.before.failure)
     changed = failed or any(not isinstance(step, (WriteState, Tell)) for step in steps)
     return _report(declaration, after.wanted, changed=changed, talk=(*said, *unfollowed))
+
+
+def _refuse_orphan(layout: Layout, declaration: Declaration, facts: plan.Facts) -> None:
+    """``VenvError`` where the lock has gone with the package: no other try finds it."""
+    owner = facts.before.owner if facts.before else None
+    if owner is None or layout.real(declaration.lock).exists():
+        return
+    if owner == declaration.package and survey.orphaned(layout, [declaration.path]):
+        raise VenvError(
+            f"its package {owner} is not installed any more",
+            subject=declaration.path,
+            hint=f"install it, or remove the environment with: rpm-venv remove {declaration.path}",
+        )
 
 
 def _make(
