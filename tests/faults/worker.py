@@ -30,7 +30,7 @@ def main(number: str, top: str) -> None:
     load(Path(top), scratch)
     templates = Path(top, "templates")
     laboratory = Laboratory(templates, scratch, forked)
-    for line in sys.stdin:
+    for line in sys.stdin.buffer:  # the text of stdin is for the forks: a command sets it up first
         question = json.loads(line)
         if "record" in question:
             answer: object = laboratory.record(question["record"], in_layers=question["in_layers"])
