@@ -87,36 +87,49 @@ def install(version: int, path: str = PATH) -> tuple[str, ...]:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a system with its modes, times, links and hardlinks."""
-    known: dict[int, Path] = {}
-    _copy_directory(source, target, known)
+    _copy_directory(os.fspath(source), os.fspath(target), {})
 
 
-def _copy_directory(source: Path, target: Path, known: dict[int, Path]) -> None:
+def _copy_directory(source: str, target: str, known: dict[int, str]) -> None:
     os.mkdir(target)
     with os.scandir(source) as entries:
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
-            here = target / entry.name
+            here = f"{target}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                _copy_directory(Path(entry.path), here, known)
+                _copy_directory(entry.path, here, known)
             elif status.st_ino in known:
                 os.link(known[status.st_ino], here, follow_symlinks=False)
             else:
                 known[status.st_ino] = here
-                shutil.copy2(entry.path, here, follow_symlinks=False)
+                _copy_file(entry.path, here, status)
     shutil.copystat(source, target)
+
+
+def _copy_file(source: str, target: str, status: os.stat_result) -> None:
+    """A link or a small regular file: a case has hundreds, and shutil.copy2 does much for each."""
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(source), target)
+    else:
+        with open(source, "rb") as file, open(target, "xb") as other:
+            other.write(file.read())
+            os.fchmod(other.fileno(), stat.S_IMODE(status.st_mode))
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
 def snapshot(root: Path, below: str = "") -> Snapshot:
     """Everything below a directory of a system."""
     found: dict[str, tuple[object, ...]] = {}
-    top = root / below
-    for directory, directories, names in os.walk(top):
-        for name in (*directories, *names):
-            path = Path(directory, name)
-            if path == root / _HISTORY:  # has times in it: ``lie`` looks at what it tells
-                continue
-            found[str(path.relative_to(top))] = _describe(path)
+    history = f"{root}/{_HISTORY}"  # has times in it: ``lie`` looks at what it tells
+    left = [""]
+    while left:
+        inside = left.pop()
+        with os.scandir(os.path.join(root, below, inside)) as entries:
+            for entry in entries:
+                if entry.path != history:
+                    found[inside + entry.name] = _describe(entry)
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(f"{inside}{entry.name}/")
     return found
 
 
@@ -125,15 +138,16 @@ def without_links(snapshot: Snapshot) -> Snapshot:
     return {name: entry[:3] + entry[4:] for name, entry in snapshot.items()}
 
 
-def _describe(path: Path) -> tuple[object, ...]:
-    status = path.lstat()
+def _describe(entry: os.DirEntry[str]) -> tuple[object, ...]:
+    status = entry.stat(follow_symlinks=False)
     who = (status.st_uid, status.st_gid)
     if stat.S_ISLNK(status.st_mode):
-        return ("link", os.readlink(path), who)
+        return ("link", os.readlink(entry.path), who)
     mode = f"{stat.S_IMODE(status.st_mode):o}"
     if stat.S_ISDIR(status.st_mode):
         return ("directory", mode, who)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(entry.path, "rb", buffering=0) as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
     return ("file", mode, who, status.st_nlink, digest)
 
 
