@@ -2,6 +2,9 @@
 
 A set lies below ``build/wheels/`` as ``wheels/`` and the exact ``requirements.txt`` of those very
 files. A distribution that has no wheel is built into one here, as a package's own build would.
+
+uv says which they are, where it is there, and pip then gets the very files: it would look at each
+page of the index for what it decides by itself, for a minute and twice where there are two sets.
 """
 
 from __future__ import annotations
@@ -13,10 +16,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from rpm_venv.locks import pip, pylock, uv
+from rpm_venv.locks.locked import Entry
+from rpm_venv.paths import Layout
+from rpm_venv.system import interpreter
+from rpm_venv.wheels.wheel import WheelName, best, positions
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "wheels"
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -103,11 +112,64 @@ def _fetch(wanted: _Set, place: Path) -> None:
     wheels = unfinished / "wheels"
     wheels.mkdir(parents=True)
     command = [*_pip(), "wheel", "--quiet", "--prefer-binary", f"--wheel-dir={wheels}"]
-    if wanted.like:
-        command += [f"--find-links={real_wheels(wanted.like).wheels}"]
-    subprocess.run([*command, *wanted.requirements], check=True)
+    resolved = _resolved(wanted.requirements)
+    if resolved:
+        there = {_identity(wheel): wheel for wheel in _wheels_of(wanted.like)}
+        for identity in there.keys() & resolved.keys():
+            os.link(there[identity], wheels / there[identity].name)
+        lines = [line for identity, line in resolved.items() if identity not in there]
+        command += ["--no-deps"]
+    else:
+        lines = list(wanted.requirements)
+        command += [f"--find-links={real_wheels(wanted.like).wheels}"] if wanted.like else []
+    subprocess.run([*command, *lines], check=True)
     (unfinished / "requirements.txt").write_text(exact_lock(wheels))
     os.rename(unfinished, place)
+
+
+def _wheels_of(name: str) -> Iterator[Path]:
+    return real_wheels(name).wheels.iterdir() if name else iter(())
+
+
+def _identity(wheel: Path) -> tuple[str, str]:
+    name = WheelName.parse(wheel.name)
+    return name.name, str(name.version)
+
+
+def _resolved(requirements: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Each distribution that uv chooses, by name and version, as a requirement for pip.
+
+    Nothing where there is no uv, or it has no answer.
+    """
+    command = uv.command()
+    if not command:
+        return {}
+    words = [command, "pip", "compile", "--quiet", "--no-progress", "--python", SYSTEM_PYTHON]
+    words += ["--format", "pylock.toml", "--no-header", "-"]
+    environment = {**uv.as_uv(pip.configuration(_pip())), **os.environ}
+    done = subprocess.run(
+        words,
+        input="\n".join(requirements),
+        env={**environment, "UV_PYTHON_DOWNLOADS": "never"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        return {}
+    lock, problems = pylock.read(done.stdout, "pylock.toml")
+    assert not problems, problems
+    places = positions(interpreter.inspect(Layout(), SYSTEM_PYTHON).tags)
+    return {(each.name, str(each.version)): _requirement(each, places) for each in lock.entries}
+
+
+def _requirement(entry: Entry, places: Mapping[str, int]) -> str:
+    """The very file, or the version where the index is a directory."""
+    ranks = {file: best(WheelName.parse(file.filename), places) for file in entry.files}
+    fitting = {file: rank for file, rank in ranks.items() if rank is not None}
+    file = min(fitting, key=fitting.__getitem__) if fitting else entry.sdist
+    url = file.url if file else ""
+    return f"{entry.name} @ {url}" if url else f"{entry.name}=={entry.version}"
 
 
 def _pip() -> list[str]:
