@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rpm_venv.locks import pip, uv
+
 TREE = Path(__file__).resolve().parent.parent
 OLDEST = (3, 9)
 NEWEST_WANTED = (3, 13)
@@ -67,10 +69,21 @@ def _environment(python: Path, name: str) -> Path:
     ready = place / "ready"
     if not ready.exists() or ready.read_text() != "\n".join(_NEEDED):
         subprocess.run([python, "-m", "venv", "--clear", place], check=True)
-        pip = [str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q"]
-        subprocess.run([*pip, "install", *_NEEDED], check=True)
+        _install(place / "bin" / "python")
         ready.write_text("\n".join(_NEEDED))
     return place / "bin" / "python"
+
+
+def _install(python: Path) -> None:
+    """Install what the unit tests need: by uv where it is: pip takes twice as long."""
+    own = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    command = uv.command()
+    if command:
+        environment = {**uv.as_uv(pip.configuration(own)), **os.environ}
+        words = [command, "pip", "install", "--quiet", "--python", str(python), *_NEEDED]
+        subprocess.run(words, env=environment, check=True)
+    else:
+        subprocess.run([*own, "install", "--quiet", *_NEEDED], check=True)
 
 
 def main() -> int:

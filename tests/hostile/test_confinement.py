@@ -245,6 +245,8 @@ def test_a_program_gets_its_directory_and_says_what_it_says(place: Path) -> None
     done = run(place, "pwd; echo made > file; echo talk >&2; exit 3")
     assert (done.returncode, done.stdout, done.stderr) == (3, f"{place}\n", "talk\n")
     assert (place / "file").read_text() == "made\n"
+    assert done.ending == "exit code 3"
+    assert run(place, "kill -9 $$").ending == "killed by SIGKILL"
 
 
 @needs_root

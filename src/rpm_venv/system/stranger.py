@@ -13,7 +13,7 @@ from pathlib import Path
 from rpm_venv.confined import lockdown
 from rpm_venv.errors import SandboxError
 from rpm_venv.frozen import dataclass
-from rpm_venv.system.sandbox import REQUIRED, end_group, lacking
+from rpm_venv.system.sandbox import REQUIRED, end_group, ending, lacking
 
 _KEPT = 1 << 20  # bytes, of each of its outputs
 
@@ -29,6 +29,11 @@ class CompletedChild:
     stdout: str
     stderr: str
     missing: tuple[str, ...] = ()
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        return ending(-self.returncode if self.returncode < 0 else self.returncode << 8)
 
 
 def give(directory: Path) -> int:

@@ -12,7 +12,7 @@ from rpm_venv.confined import requires
 from rpm_venv.errors import VenvError
 from rpm_venv.locks.fit import Needs
 from rpm_venv.paths import Layout
-from rpm_venv.system import configuration, files, sandbox, stranger, trust
+from rpm_venv.system import configuration, files, stranger, trust
 from rpm_venv.system.interpreter import Interpreter
 from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import StoredObject
@@ -62,6 +62,6 @@ def _asked(
         require_all=configuration.read(layout).require_sandbox,
     )
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines()[-1:] or [sandbox.ending(done.returncode)]
+        lines = done.stderr.strip().splitlines()[-1:] or [done.ending]
         raise VenvError(f"what the wheels need cannot be read: {lines[0][:200]}")
     return done.stdout
