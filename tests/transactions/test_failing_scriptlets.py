@@ -201,3 +201,21 @@ def test_the_lines_after_a_failing_macro_run_and_the_scriptlet_fails_at_its_end(
     result = host.rpm("-i", host.repository_path(package), check=False)
     assert host.read("/opt/line-after") == "done\n"
     assert "%post(app1-1-1.noarch) scriptlet failed" in result.stderr
+
+
+def test_nothing_is_made_where_others_may_write_to_the_store(
+    host: Host, build: Build, leftovers: Leftovers
+) -> None:
+    store = "/usr/lib/rpm-venv/store"
+    host.shell(f"mkdir -p {store} && chmod 0777 {store}")
+    host.publish(build(tiny_application()))
+    said = host.dnf("install", "app1", check=False).output
+    mend = f"{store}: others may write to it: its mode is 0777; mend it with: chmod 0755 {store}"
+    assert f"rpm-venv: /opt/app1/penv: {mend}" in said
+    assert answer(host) == "nothing there"
+    assert mend in host.rpm("-V", "app1", check=False).output
+    host.run("chmod", "0755", store)
+    host.dnf("reinstall", "app1")
+    assert answer(host) == "app1 1"
+    host.dnf("remove", "app1")
+    assert leftovers() == {}
