@@ -22,6 +22,7 @@ from rpm_venv.locks import fit, lock
 from rpm_venv.locks.fit import Needs
 from rpm_venv.paths import Layout
 from rpm_venv.system import sandbox
+from rpm_venv.wheels import unpack
 from rpm_venv.wheels.stream import Broken, Stream
 from rpm_venv.wheels.unpack import Unpacking
 from rpm_venv.wheels.wheel import WheelName, check_claims
@@ -205,6 +206,19 @@ def test_a_stream_without_an_end_fills_neither_memory_nor_time(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 200 << 10  # kilobytes
+    tally("a child that was taken over", "refused")
+
+
+def test_names_are_counted_by_what_they_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally
+) -> None:
+    """A letter takes up to four bytes of memory, and twelve of an object's description."""
+    monkeypatch.setattr(unpack, "_MAX_NAMES", 100)
+    claims = frame(protocol.META, json.dumps(CLAIMS).encode())
+    for name, said in (("x" * 90, "ended too soon"), ("\U00020000" * 30, "more bytes than agreed")):
+        unpacking = Unpacking(tmp_path / name[:1], "id", NAME, "cpython-311")
+        with pytest.raises(Broken, match=said):
+            unpacking.take(Stream(reading([claims, file(f"demo/{name}")])).events())
     tally("a child that was taken over", "refused")
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 #: What a wheel brings of this kind never gets here: it is dropped where the wheel is read.
 _BYTE_CODE = re.compile(r"(?:^|/)__pycache__/[^/]*\.pyc\Z")
-_MAX_NAMES = 64 << 20  # characters; RECORD, which lists half of them, has at most 32 MiB
+_MAX_NAMES = 16 << 20  # bytes, with those of byte code: 60,000 files of 100 to 200 letters
 _SHOWN = 300  # characters of a name that is no good
 
 
@@ -101,7 +101,7 @@ class Unpacking:
         claims = self._claims or self._claimed()
         with self._counting:
             self._bytes += file.size
-            self._names += len(file.path)
+            self._names += len(file.path) if file.path.isascii() else len(file.path.encode())
         if self._bytes > self._max_bytes or self._names > _MAX_NAMES:
             raise Broken("more bytes than agreed")
         reason = self._objection(file, claims)

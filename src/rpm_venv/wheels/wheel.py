@@ -197,7 +197,7 @@ def _same_version(text: str, version: AnyVersion) -> bool:
 def _tag_problems(wheel: WheelName, claimed: Sequence[str]) -> Iterable[Problem]:
     tags: set[str] = set()
     read = 0
-    for text in claimed:
+    for text in dict.fromkeys(claimed):
         try:
             if text.count("-") != 2 or has_too_many_tags(text):
                 raise ValueError(text)
