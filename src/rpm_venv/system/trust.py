@@ -119,7 +119,8 @@ def owner_problem(status: os.stat_result) -> str:
 
 def group_problem(status: os.stat_result) -> str:
     """Why something of root's is not of root's group, nor of that which root calls with, or ""."""
-    is_ours = status.st_uid != 0 or status.st_gid in (0, os.getegid())
+    roots = (0, os.getegid() if os.geteuid() == 0 else 0)
+    is_ours = status.st_uid != 0 or status.st_gid in roots
     return "" if is_ours else f"it belongs to the group with id {status.st_gid}"
 
 

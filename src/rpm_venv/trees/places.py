@@ -90,8 +90,7 @@ def of_one(layout: Layout, path: str) -> Iterator[Misplaced]:
 
 def _above(layout: Layout) -> Iterator[Misplaced]:
     """What is wrong above our home: as ``trust.trusted_parents``, with all of it, and no link."""
-    way = (layout.root, *(layout.real(above) for above in reversed(HOME.parents[:-1])))
-    for place in way:
+    for place in map(layout.real, reversed(HOME.parents)):
         try:
             status = os.stat(place) if place == layout.root else os.lstat(place)
         except (FileNotFoundError, NotADirectoryError):
