@@ -53,6 +53,12 @@ def only_object(layout: Layout) -> store.StoredObject:
     return store.read(layout, name)
 
 
+def only_packaged(layout: Layout) -> Path:
+    """The one object that packages have brought."""
+    (place,) = layout.packaged.iterdir()
+    return place
+
+
 def leftovers(layout: Layout) -> list[str]:
     """What a refused wheel left behind in the store and in staging."""
     return [

@@ -21,7 +21,7 @@ from rpm_venv.events import Event
 from rpm_venv.paths import Layout
 from rpm_venv.system import run_as
 from rpm_venv.wheels import packaged
-from tests.hostile.building import cpu_limited, running_interpreter, source
+from tests.hostile.building import cpu_limited, only_packaged, running_interpreter, source
 from tests.hostile.conftest import Tally
 from tests.hostile.wheels import Wheel
 
@@ -134,7 +134,7 @@ LIES: dict[str, Callable[[Row], Any]] = {
 
 def described(root: Path, description: bytes) -> None:
     """Give the package's object this description, the name that goes with it, and declare that."""
-    (before,) = Layout(root).packaged.iterdir()
+    before = only_packaged(Layout(root))
     (before / "object.json").write_bytes(description)
     digest = packaged.content_digest(description)
     before.rename(before.parent / digest)
@@ -149,7 +149,7 @@ def test_a_description_that_lies_is_one_packages_fault(
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(shipped, root, symlinks=True)
-    (place,) = Layout(root).packaged.iterdir()
+    place = only_packaged(Layout(root))
     head, *rows = (place / "object.json").read_bytes().splitlines()
     if lie in LIES:
         lying = [LIES[lie](json.loads(row)) if b".pyc" in row else json.loads(row) for row in rows]
@@ -171,7 +171,7 @@ def test_a_description_without_an_end_is_not_read(
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(shipped, root, symlinks=True)
-    (place,) = Layout(root).packaged.iterdir()
+    place = only_packaged(Layout(root))
     (place / "object.json").write_bytes(b'{"x":"')
     os.truncate(place / "object.json", 3 << 30)
     with cpu_limited(5):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.host import Host, Snapshot, pythonpackage
+from tests.host import Host, Hosts, Snapshot, pythonpackage, systemd
 from tests.host.applications import Application
+from tests.host.project import ProjectRpms, builder
 from tests.pythons import newer_than
 
 #: Made by the runtime's first calls, owned by its package, gone with it.
@@ -30,6 +31,15 @@ def build(build_host: Host) -> Build:
         return built[key]
 
     return build_once
+
+
+@pytest.fixture(scope="session")
+def author(hosts: Hosts, project_rpms: ProjectRpms) -> Iterator[Host]:
+    """A host that builds packages, with systemd's macros."""
+    host = hosts.fresh(builder(hosts, project_rpms))
+    systemd.install_macros(host)
+    yield host
+    host.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from examples.example import DICE, DICE_POKER, GUESTBOOK, Example
-from tests.host import Host, Hosts, systemd
-from tests.host.project import TREE, ProjectRpms, builder
+from tests.host import Host, systemd
+from tests.host.project import TREE
 from tests.host.wheels import make_lock, make_wheel
 from tests.transactions.conftest import Leftovers
 
@@ -34,15 +33,6 @@ for attempt in range(600):
 
 #: What each version of the service has besides: it says which version is live.
 ANSWERS = {version: make_wheel("answer", version) for version in ("1.0", "2.0")}
-
-
-@pytest.fixture(scope="module")
-def author(hosts: Hosts, project_rpms: ProjectRpms) -> Iterator[Host]:
-    """A host that builds packages, with systemd's macros."""
-    host = hosts.fresh(builder(hosts, project_rpms))
-    systemd.install_macros(host)
-    yield host
-    host.close()
 
 
 def _service(version: str) -> tuple[str, dict[str, str | bytes | Path]]:

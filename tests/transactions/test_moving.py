@@ -7,14 +7,13 @@ import io
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.host import Host, Hosts, systemd
+from tests.host import Host, systemd
 from tests.host.applications import answer
-from tests.host.project import TREE, ProjectRpms, builder
+from tests.host.project import TREE
 from tests.host.wheels import make_lock, make_wheel
 from tests.transactions.conftest import Leftovers
 
@@ -34,15 +33,6 @@ MOVES = {
 }
 #: Whose command is linked into /usr/bin, which also holds the build to having the application.
 LINKED = ("From fpm", "From pex", "From a container")
-
-
-@pytest.fixture(scope="module")
-def author(hosts: Hosts, project_rpms: ProjectRpms) -> Iterator[Host]:
-    """A host that builds packages, with systemd's macros."""
-    host = hosts.fresh(builder(hosts, project_rpms))
-    systemd.install_macros(host)
-    yield host
-    host.close()
 
 
 def _sources(version: str) -> dict[str, str | bytes | Path]:

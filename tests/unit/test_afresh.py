@@ -23,7 +23,7 @@ from rpm_venv.wheels.bring import into_store
 from rpm_venv.wheels.objects import Packaged, StoredFile, StoredObject
 from rpm_venv.wheels.stream import Broken, Event, File
 from tests.host.wheels import Wheel, make_wheel
-from tests.hostile.building import build, only_object, running_interpreter
+from tests.hostile.building import build, only_object, only_packaged, running_interpreter
 from tests.hostile.damage import change, replace_by_link, replace_by_pipe
 
 PYTHON = running_interpreter()
@@ -107,11 +107,6 @@ def described(top: Path, path: Path) -> StoredFile:
     data = path.read_bytes()
     mode = path.stat().st_mode & 0o7777
     return StoredFile(scheme, inside, mode, len(data), hashlib.sha256(data).hexdigest())
-
-
-def only_packaged(layout: Layout) -> Path:
-    (place,) = layout.packaged.iterdir()
-    return place
 
 
 def bring(layout: Layout, python: interpreter.Interpreter = PYTHON) -> None:

@@ -271,3 +271,12 @@ def test_no_decision_is_the_clocks(module: str) -> None:
     assert not looked_at or module == "system.copying"  # which gives a copy its times
     assert asked <= ({"time.monotonic"} if module in WAITING else set())
     assert not named & {"monotonic", "perf_counter", "gmtime", "localtime", "strftime"}
+
+
+def test_the_document_has_a_line_for_each_file_that_rpm_reads() -> None:
+    tree = SOURCE.parents[1]
+    document = (tree / "docs" / "architecture.md").read_text()
+    named = {tree / name for name in re.findall(r"^\| `(\w[\w.]*/[\w./-]+)` \|", document, re.M)}
+    read = {file for place in ("macros.d", "rpm_plugin") for file in (tree / place).rglob("*.*")}
+    assert read <= named
+    assert all(file.exists() for file in named)

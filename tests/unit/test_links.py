@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from rpm_venv.trees.manifest import Manifest, Tree
 from rpm_venv.trees.manifest import Path as Row
 from rpm_venv.wheels import store
 from tests.host.wheels import Wheel, make_lock, make_wheel
+from tests.unit import called
 
 ONE, TWO = "/opt/app1/penv", "/opt/app2/penv"
 PYTHON = os.path.realpath(sys.executable)
@@ -72,12 +72,8 @@ WHEELS = (PLAIN, REACH, *SPACES, *NAMED)
 LINKED = ("bare/of/a", "bare/of/b", "names/a", "names/b", "plain")
 
 
-@dataclass
-class System:
-    """A system below a directory, and the command."""
-
-    root: Path
-    capsys: pytest.CaptureFixture[str]
+class System(called.System):
+    """With environments of wheels, and the store."""
 
     @property
     def layout(self) -> Layout:
@@ -90,13 +86,6 @@ class System:
         for wheel in wheels:
             wheel.save(place / "wheels")
 
-    def call(self, *argv: str, code: int = 0) -> str:
-        self.capsys.readouterr()
-        found = cli.main(["--root", str(self.root), *argv])
-        output = "".join(self.capsys.readouterr())
-        assert found == code, output
-        return output
-
     def install(self, path: str = ONE) -> None:
         self.call(*INSTALL, path)
 
@@ -107,12 +96,6 @@ class System:
         found = json.loads(self.capsys.readouterr().out)["findings"]
         assert code == (3 if found else 0)
         return [f"{one['kind']} {one['path']}" for one in found]
-
-    def told(self, *argv: str) -> dict[str, Any]:
-        self.capsys.readouterr()
-        assert cli.main(["--root", str(self.root), "--json", *argv]) == 0
-        told: dict[str, Any] = json.loads(self.capsys.readouterr().out)
-        return told
 
     def tree(self, path: str = ONE) -> Path:
         return self.root / os.readlink(self.root / path[1:])[1:]
@@ -192,7 +175,7 @@ def test_directories_inside_of_namespace_packages(system: System) -> None:
     assert found == ["names.a", "names.b"]
     assert here == os.path.realpath(one / "site/names/a/deep")
     inside = f"{SITE}/names/b/__init__.py"
-    told = system.told("owner", f"{ONE}/{inside}")
+    told = system.data("owner", f"{ONE}/{inside}")
     assert (told["inside"], told["distribution"]["name"]) == (inside, "names-b")
 
 
@@ -647,21 +630,21 @@ def test_a_generation_that_cannot_be_read_keeps_all_objects(system: System) -> N
 def test_whose_a_file_is(system: System) -> None:
     inside = f"{SITE}/plain/data.txt"
     for file in (f"{ONE}/{inside}", f"/{system.tree().relative_to(system.root)}/{inside}"):
-        told = system.told("owner", file)
+        told = system.data("owner", file)
         assert (told["path"], told["inside"], told["live"]) == (ONE, inside, True)
         assert told["distribution"]["name"] == "plain"
         assert told["also_in"] == [f"{TWO} {system.tree(TWO).name}"]
     stored = f"/{system.object(PLAIN).relative_to(system.root)}/site/plain/data.txt"
-    told = system.told("owner", stored)
+    told = system.data("owner", stored)
     assert (told["kind"], told["distribution"]["name"]) == ("object", "plain")
     assert "lib64" not in told["inside"]
 
 
 def test_objects_are_part_of_what_an_environment_takes(system: System) -> None:
-    both = system.told("show", ONE)["disk"]
+    both = system.data("show", ONE)["disk"]
     assert both["shared"] > 500_000 > both["own"]
     system.call("remove", TWO)
-    alone = system.told("show", ONE)["disk"]
+    alone = system.data("show", ONE)["disk"]
     assert alone["own"] > 500_000
     assert alone["shared"] == 0
 

@@ -19,7 +19,7 @@ from rpm_venv.system.sharing import Sharer
 from rpm_venv.wheels import packaged, store
 from rpm_venv.wheels.bring import into_store
 from rpm_venv.wheels.objects import Packaged
-from tests.hostile.building import build, only_object, running_interpreter
+from tests.hostile.building import build, only_object, only_packaged, running_interpreter
 from tests.hostile.damage import change, replace_by_link, replace_by_pipe
 from tests.hostile.wheels import Wheel, with_file
 
@@ -53,11 +53,6 @@ def ship(built: Layout, layout: Layout) -> None:
 
 def digest_of(made: Path) -> str:
     return packaged.content_digest((made / "object.json").read_bytes())
-
-
-def only_packaged(layout: Layout) -> Path:
-    (place,) = layout.packaged.iterdir()
-    return place
 
 
 def offered(layout: Layout) -> Packaged:

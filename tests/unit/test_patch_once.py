@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rpm_venv import cli
 from tests.host.wheels import Wheel, make_lock, make_wheel
+from tests.unit import called
 
 PATH = "/opt/app1/penv"
 WEB = make_wheel("web", "1.0", requires=["tls>=2,<3"], scripts={"web": "web:main"})
@@ -22,12 +19,8 @@ TLS, FIXED, NEWER, NEXT = (make_wheel("tls", version) for version in ("2.0", "2.
 PLUGIN = make_wheel("plugin", "1.0", requires=["tls"])
 
 
-@dataclass
-class System:
-    """A system below a directory: files by their target paths, and the command."""
-
-    root: Path
-    capsys: pytest.CaptureFixture[str]
+class System(called.System):
+    """With files by their target paths."""
 
     def write(self, name: str, content: str | bytes) -> None:
         file = self.root / name[1:]
@@ -52,20 +45,6 @@ class System:
         self.write("/etc/rpm-venv/extras.d/opt-app1-penv.txt", make_lock(wheels))
         for wheel in wheels:
             self.write(f"/etc/rpm-venv/wheels/{wheel.filename}", wheel.content)
-
-    def call(self, *argv: str, code: int = 0) -> str:
-        """Both streams of a call that ends with this exit code."""
-        self.capsys.readouterr()
-        found = cli.main(["--root", str(self.root), *argv])
-        output = "".join(self.capsys.readouterr())
-        assert found == code, output
-        return output
-
-    def data(self, *argv: str) -> Any:
-        """What a call that succeeds prints as JSON; what is to be said of it goes to stderr."""
-        self.capsys.readouterr()
-        assert cli.main(["--root", str(self.root), "--json", *argv]) == 0
-        return json.loads(self.capsys.readouterr().out)
 
     def install(self, name: str = "app1", code: int = 0) -> str:
         share = f"/usr/share/{name}"
