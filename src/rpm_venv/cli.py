@@ -58,6 +58,9 @@ _COLLECTED_AFTER = 100_000
 #: The verbs that change a system: what they say is in its log as well.
 WRITING = frozenset({"install", "remove", "repair", "sync", "rollback", "gc"})
 
+#: The verbs of those who build: what they call, such as pip, has their environment.
+BUILDING = frozenset({"lock", "vendor", "wheel", "declare", "lint", "deps", "advisories"})
+
 
 def _say(text: str) -> None:
     print(f"rpm-venv: {on_one_line(text)}", file=sys.stderr, flush=True)
@@ -97,6 +100,8 @@ def _emit(report: Report, as_json: bool) -> int:
 def call(argv: Sequence[str]) -> Report:
     """The report of one call; raises what the verb raises."""
     args, left = _common(argv)
+    if args.verb not in BUILDING:
+        _forget_openssl()
     verb: Any = importlib.import_module(f"rpm_venv.verbs.{args.verb}")
     verb_args = _of_verb(args.verb, verb, left)
     with _context(args.root, verb_args) as context:
@@ -107,6 +112,15 @@ def call(argv: Sequence[str]) -> Report:
             raise
         _log(context, args.verb, report.talk, failed=report.exit_code == FAILED)
     return report
+
+
+def _forget_openssl() -> None:
+    """Have OpenSSL configured as the system has it: a caller's variables name code that it loads.
+
+    It asks for them when something is hashed with it first (openssl-env(7)).
+    """
+    for name in [name for name in os.environ if name.startswith("OPENSSL_")]:
+        del os.environ[name]
 
 
 def _common(argv: Sequence[str]) -> tuple[Any, Sequence[str]]:

@@ -39,6 +39,7 @@ def trap(tmp_path: Path) -> Path:
         (place / program).chmod(0o755)
     (place / "evil.pth").write_text(f"import sys; open({str(place / 'owned')!r}, 'a')\n")
     (place / "python3.11").mkdir()
+    os.mkfifo(place / "openssl.cnf")  # who opens it waits for ever
     return place
 
 
@@ -50,6 +51,7 @@ def environment(trap: Path) -> dict[str, str]:
     }
     return {
         **{name: str(trap) for name in names},
+        "OPENSSL_CONF": str(trap / "openssl.cnf"),
         "PYTHONSTARTUP": str(trap / "sitecustomize.py"),
         "PYTHONINSPECT": "1",
         "PYTHONBREAKPOINT": "sitecustomize.x",
@@ -116,7 +118,7 @@ def test_an_install_in_a_hostile_environment_is_as_any(
             cwd=trap if hostile else "/",
             umask=0o777 if hostile else 0o022,
             preexec_fn=_spoil if hostile else None,
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         layout = Layout(root)

@@ -135,4 +135,5 @@ def _outputs(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, st
 
 
 def _late(process: subprocess.Popen[bytes]) -> SandboxError:
-    return SandboxError("the program took too long", subject=str(process.args))
+    program = process.args[0] if isinstance(process.args, list) else process.args
+    return SandboxError("the program took too long", subject=str(program))  # a script may follow
