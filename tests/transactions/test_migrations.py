@@ -74,6 +74,13 @@ def test_an_old_package_that_owned_the_files(
     _migrate(host, build_host, build, _OWNS_FILES)
     assert answer(host) == "app1 1"
     assert host.rpm("-V", "app1").output == ""
+    # Back: the new version's %postun takes what rpm has unpacked through the link.
+    said = host.dnf("downgrade", "app1", check=False).output
+    assert "files of app1-0-1.noarch were unpacked into the environment" in said
+    host.dnf("reinstall", "app1")
+    assert answer(host) == "app1 0"
+    host.dnf("upgrade")
+    assert answer(host) == "app1 1"
     host.dnf("remove", "app1")
     assert leftovers() == {}
 
