@@ -93,9 +93,15 @@ def test_a_program_of_another_root_or_of_a_stranger_has_a_problem(tmp_path: Path
     program.touch(mode=0o755)
     assert trust.program_problem(program, Path("/")) == ""
     assert "whose programs are not run" in trust.program_problem(program, tmp_path)
-    program.chmod(0o777)
-    assert "everybody can write" in trust.program_problem(program, Path("/"))
+    for mode in (0o777, 0o1777):  # sticky means nothing for a file
+        program.chmod(mode)
+        assert "everybody can write" in trust.program_problem(program, Path("/"))
     program.chmod(0o755)
+    os.chown(tmp_path, 0, 1234)
+    tmp_path.chmod(0o775)
+    assert "group with id 1234" in trust.program_problem(program, Path("/"))
+    tmp_path.chmod(0o1775)
+    assert trust.program_problem(program, Path("/")) == ""
     os.chown(program, 1234, 1234)
     assert "user with id 1234" in trust.program_problem(program, Path("/"))
 

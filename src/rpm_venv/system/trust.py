@@ -187,6 +187,10 @@ def program_problem(path: Path, root: Path) -> str:
         status = os.stat(place)
         if not _is_ours(status.st_uid):
             return f"{place} belongs to the user with id {status.st_uid}"
-        if status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX:
+        is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if status.st_mode & 0o002 and not is_sticky:
             return f"everybody can write to {place}"
+        # An ordinary user's files are often open to a group that nobody else is in.
+        if os.geteuid() == 0 and is_open(place, status) and not is_sticky:
+            return f"the group with id {status.st_gid}, or an access list, can write to {place}"
     return ""
