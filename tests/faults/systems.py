@@ -40,7 +40,7 @@ class Command:
 
     @classmethod
     def copied(cls, into: Path) -> Command:
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg*")
+        ignored = shutil.ignore_patterns("*.egg*")  # byte code that is there need not be made
         shutil.copytree(TREE / "src", into, ignore=ignored)
         # A throw-away host does not see where the tests' own packages are installed.
         bundled = Path(packaging.__file__).parent
