@@ -9,6 +9,7 @@ and not with the passes in ``passes/``.
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import subprocess
@@ -157,10 +158,15 @@ def _rpmbuild(spec: Path, top: Path, system: System, defines: Mapping[str, str])
 
 def _macro_path(system: System) -> str:
     """The macro files that this rpm reads, then the system's, and then ours."""
-    settings = rpm_output("--showrc", configuration=system.configuration).splitlines()
-    (line,) = (line for line in settings if line.startswith("Macro path:"))
     ours = [TREE / "macros.d" / "macros.venv", TREE / "rpm_plugin" / "fileattrs" / "*.attr"]
-    return ":".join([shlex.split(line)[2], *map(str, [*system.macros, *ours])])
+    return ":".join([_own_macro_path(system.configuration), *map(str, [*system.macros, *ours])])
+
+
+@functools.cache
+def _own_macro_path(configuration: str) -> str:
+    settings = rpm_output("--showrc", configuration=configuration).splitlines()
+    (line,) = (line for line in settings if line.startswith("Macro path:"))
+    return shlex.split(line)[2]
 
 
 def rpm_output(*words: str, configuration: str = "") -> str:
