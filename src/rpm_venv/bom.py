@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _MAX_TEXT = 200  # characters of what a METADATA says
 _MAX_DEPENDENCIES = 1_000  # of one distribution
+_MAX_REQUIREMENT = 2_000  # characters of one
+_MAX_LOOKS = 200_000  # at requirements, with each extra that is asked for: some seconds
 _OSI = "License :: "
 #: The namespaces of package URLs that are not what os-release(5) has as ID.
 _VENDORS = {"rhel": "redhat", "opensuse-leap": "opensuse", "opensuse-tumbleweed": "opensuse"}
@@ -230,6 +232,8 @@ def _dependencies(
 
 def _requirements(metadata: Metadata) -> Iterator[Requirement]:
     for text in metadata.all("requires-dist")[:_MAX_DEPENDENCIES]:
+        if len(text) > _MAX_REQUIREMENT:
+            continue
         try:
             yield Requirement(text)
         except (ValueError, RecursionError):
@@ -243,18 +247,27 @@ def _edges(
 ) -> dict[str, set[str]]:
     """The needs of each, with those of the extras that another one asks for."""
     edges: dict[str, set[str]] = {}
-    seen: set[tuple[str, str]] = set()
+    left = {name: [*requirements.get(name, ())] for name in refs}
     waiting = [(name, "") for name in refs]
-    while waiting:
-        name, extra = waiting.pop()
-        if (name, extra) in seen:
-            continue
-        seen.add((name, extra))
-        for requirement in requirements.get(name, ()):
+    seen = set(waiting)
+    looks = 0
+    for name, extra in waiting:  # which grows meanwhile
+        looks += len(left[name])
+        if looks > _MAX_LOOKS:
+            break  # there are more extras than anybody means
+        others = []
+        for requirement in left[name]:
             need = canonicalize_name(requirement.name)
-            if need in refs and need != name and _holds(requirement, markers, extra):
-                edges.setdefault(name, set()).add(need)
-                waiting.extend((need, asked) for asked in requirement.extras)
+            if need not in refs or need == name:
+                continue
+            if not _holds(requirement, markers, extra):
+                others.append(requirement)
+                continue
+            edges.setdefault(name, set()).add(need)
+            new = {(need, asked) for asked in requirement.extras} - seen
+            seen |= new
+            waiting.extend(sorted(new))
+        left[name] = others  # the same again would say nothing new
     return edges
 
 

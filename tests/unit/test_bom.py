@@ -18,6 +18,7 @@ from rpm_venv.paths import Layout
 from rpm_venv.trees import generations
 from rpm_venv.trees.generation import Generation
 from rpm_venv.trees.metadata import Metadata
+from tests.hostile.building import cpu_limited
 from tests.unit import environments
 
 PATH = "/opt/app1/penv"
@@ -225,6 +226,20 @@ def test_a_circle_of_needs_has_no_top(needs: dict[str, Sequence[str]], tops: lis
     refuse_invalid(document)
     assert document["metadata"]["component"]["purl"] == "pkg:rpm/app@1-1?arch=x86_64&epoch=2"
     assert document["dependencies"][0]["dependsOn"] == [f"pkg:pypi/{name}@1" for name in tops]
+
+
+def test_extras_without_an_end_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of twenty thousand would be looked for in each of a thousand lines: for minutes."""
+    monkeypatch.setattr(bom, "_MAX_LOOKS", 5_000, raising=False)
+    asked = [f"b[{','.join(f'e{n}x{m}' for m in range(200))}]" for n in range(100)]
+    needs = {"a": asked, "b": [f"c; extra == 'n{n}'" for n in range(1000)], "c": ["d"], "d": []}
+    metadata = {name: Metadata({"requires-dist": lines}) for name, lines in needs.items()}
+    generation = Generation("0" * 20, PATH, "/p", "t", False, _wheels(*needs))
+    with cpu_limited(10):
+        document = bom.document(generation, bom.Setting(), metadata, {"python_version": "3.11"})
+    found = {each["ref"]: each["dependsOn"] for each in document["dependencies"][1:]}
+    assert found["pkg:pypi/a@1"] == ["pkg:pypi/b@1"]
+    assert found["pkg:pypi/c@1"] == ["pkg:pypi/d@1"]
 
 
 def _wheels(*names: str) -> Any:
