@@ -23,6 +23,7 @@ __pycache__/app.cpython-311.pyc,,
 ../../../bin/app,,
 app-1.0.dist-info/RECORD,,
 """
+RECORD = f'"{"x" * 200_000}app.py\n{RECORD}'  # a field that is longer than csv reads
 
 
 @pytest.fixture

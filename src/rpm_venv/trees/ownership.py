@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import posixpath
@@ -176,7 +177,9 @@ def _listed(top: Path, record: str, name: str) -> Iterator[str]:
         return
     for line in lines:
         if name in line:
-            row = next(csv.reader([line]), [])
+            row: list[str] = []
+            with contextlib.suppress(csv.Error):  # another root's may have any line
+                row = next(csv.reader([line]), [])
             if row:
                 yield posixpath.normpath(f"{site}/{row[0]}")
 
