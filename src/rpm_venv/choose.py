@@ -156,7 +156,7 @@ def _from_index(
 
 
 def _missing(declaration: Declaration, problems: Sequence[Problem]) -> FetchError:
-    places = ", ".join(declaration.wheels) or "the package"
+    places = shelf.some(declaration.wheels) or "the package"
     return FetchError(
         f"{len(problems)} of the wheels that {declaration.lock} names are not at hand",
         subject=declaration.path,

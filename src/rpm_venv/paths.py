@@ -108,6 +108,8 @@ class Layout:
         path = PurePosixPath(target)
         if ".." in path.parts:  # a state file or a link of another root may say so
             raise UsageError("a path of an installed system has no '..' in it", subject=str(target))
+        if not path.is_absolute():  # so may a declaration
+            raise UsageError("a path of an installed system is absolute", subject=str(target))
         return self.root / path.relative_to("/")
 
     def target(self, real: Path) -> str:

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from rpm_venv import cli
+from rpm_venv.declaration import Declaration
 from rpm_venv.events import Event
-from rpm_venv.paths import Layout
-from rpm_venv.system import run_as
+from rpm_venv.paths import Layout, declared_at
+from rpm_venv.system import declared, run_as
 from rpm_venv.wheels import packaged
 from tests.hostile.building import cpu_limited, only_packaged, running_interpreter, source
 from tests.hostile.conftest import Tally
@@ -214,3 +215,29 @@ def test_a_file_name_that_is_no_text_is_one_packages_fault(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(names, encoding="utf-8"))
     assert cli.main(["--root", str(tmp_path), "sync", "--trigger", "transaction"]) == 0
     tally("packaged objects", "made safe")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"lock": "requirements.txt"}, {"lock": ""}, {"wheels": ["wheels"]}, {"wheels": ["/x"] * 9999}],
+)
+def test_a_declaration_that_lies_keeps_no_other_from_its_environment(
+    tmp_path: Path, tally: Tally, capsys: pytest.CaptureFixture[str], lie: dict[str, Any]
+) -> None:
+    layout = Layout(tmp_path)
+    for path, said in (("/opt/app1/penv", lie), ("/opt/app2/penv", {})):
+        place = layout.real(declared_at(path))
+        (place / "wheels").mkdir(parents=True)
+        digest = source(Wheel().write(place / "wheels")).sha256
+        (place / "lock.txt").write_text(f"demo==1.0 --hash=sha256:{digest}\n")
+        declaration = Declaration(
+            path, layout.target(place / "lock.txt"), (layout.target(place / "wheels"),),
+            os.path.realpath(sys.executable), offline=True, level="wheels",
+        )  # fmt: skip
+        (place / declared.NAME).write_bytes(declared.dumps(replace(declaration, **said)))
+    assert cli.main(["--root", str(tmp_path), "sync"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("rpm-venv: /opt/app1/penv: ")
+    assert len(told) < 2000
+    assert [os.path.lexists(tmp_path / f"opt/app{n}/penv") for n in (1, 2)] == [False, True]
+    tally("packages that lie", "refused")

@@ -27,6 +27,7 @@ from rpm_venv.wheels.store import Source
 from rpm_venv.wheels.wheel import WheelName, best, normalized, positions
 
 _CHUNK = 1 << 20
+_MOST_SHOWN = 10
 _SDIST = (".tar.gz", ".zip", ".tar.bz2")
 
 
@@ -290,10 +291,15 @@ class _Shelf:
         absent = [place for place in self._places if not self._layout.real(place).is_dir()]
         others = [place for place in absent if self._layout.real(place).exists()]
         if others:
-            return f"; {', '.join(others)} is no directory"
+            return f"; {some(others)} is no directory"
         if absent:
-            return f"; the directory {', '.join(absent)} does not exist"
-        return f" in {', '.join(self._places)}" if self._places else ""
+            return f"; the directory {some(absent)} does not exist"
+        return f" in {some(self._places)}" if self._places else ""
+
+
+def some(places: Sequence[str]) -> str:
+    """Directories in words; a package may name more than anybody reads."""
+    return ", ".join([*places[:_MOST_SHOWN], *(["…"] if len(places) > _MOST_SHOWN else [])])
 
 
 def _is_sdist_of(filename: str, entry: Entry) -> bool:
