@@ -202,7 +202,7 @@ def test_a_description_with_very_many_links_is_refused(*, most: bool) -> None:
         ([f"{place}/x.py" for place in inner], inner, "ns"),
     ):
         if most:
-            assert len(described("a", paths, inside, bears).loose.files) == 1
+            assert len(described("a", paths, inside, bears).loose[0].files) == 1
         else:
             with pytest.raises(ValueError, match="more than 500 directories that may be links"):
                 described("a", paths, inside, bears)
@@ -237,10 +237,51 @@ def test_a_description_may_have_links_where_it_has_files(
         stored.refuse_empty(data)
 
 
+CACHED = ["own/__init__.py", "own/__pycache__/__init__.cpython-311.pyc", "own/sub/x.py"]
+
+
+def test_byte_code_is_a_link_where_its_sources_are_none() -> None:
+    one = described("a", [*CACHED, "own/sub/__pycache__/x.pyc", "__pycache__/top.pyc"], bears="")
+    places = {"own/__pycache__": "a", "own/sub/__pycache__": "a"}
+    assert links(one, B) == {**places, "ns": "b"}
+    inside = described("b", ["own/sub/y.py"], bears="")  # and no byte code, as of Python 2's
+    assert links(one, inside) == {}
+    beside = described("b", ["own/more/y.py"], bears="")
+    assert links(one, beside) == {"own/sub/__pycache__": "a"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "own/__pycache__/data.json",  # a package may ask for it by any name
+        "own/__pycache__/deep/x.pyc",
+        "own/__pycache__/__pycache__/x.pyc",
+        'own/__pycache__/".pyc.txt',
+        f"data:{SITE}/own/__pycache__/x.pyc",
+        f"data:{SITE}/own/x.txt",
+    ],
+)
+def test_what_is_not_byte_code_alone_is_no_link(path: str) -> None:
+    assert "own/__pycache__" not in links(described("a", [*CACHED, path], bears=""))
+
+
+@pytest.mark.parametrize("package", ["é", 'a"'])
+def test_byte_code_of_a_name_that_is_written_otherwise_is_merged(package: str) -> None:
+    assert links(described("a", [f"{package}/__pycache__/x.pyc", *CACHED], bears="")) == {
+        "own/__pycache__": "a"
+    }
+
+
+@pytest.mark.parametrize("package", ["..", "a/../..", "/etc", "a//b"])
+def test_a_description_with_byte_code_elsewhere_is_damaged(package: str) -> None:
+    with pytest.raises(VenvError, match="damaged: a path that no object has"):
+        _ = described("a", [f"{package}/__pycache__/x.pyc"], bears="").loose
+
+
 FILES = st.builds(
     lambda place, name: "/".join([*place, name]),
     st.lists(st.sampled_from("abc"), min_size=1, max_size=4),
-    st.sampled_from(["__init__.py", "x.py"]),
+    st.sampled_from(["__init__.py", "x.py", "__pycache__/x.pyc", "__pycache__/y.pyc"]),
 )
 
 
@@ -261,4 +302,11 @@ def test_what_is_a_link_is_nobody_elses(wheels: list[tuple[set[str], bool]]) -> 
         alone = {place for place in may if not any(file.startswith(f"{place}/") for file in others)}
         highest = {place for place in alone if place[:-2] not in alone}
         expected.update(dict.fromkeys(highest, name))
+        packages = {file.partition("/__pycache__/")[0] for file in files if "__pycache__" in file}
+        expected.update(
+            (f"{package}/__pycache__", name)
+            for package in packages
+            if not any(f"{package}/".startswith(f"{place}/") for place in highest)
+            and not any(file.startswith(f"{package}/") for file in others)
+        )
     assert links(*descriptions) == expected

@@ -69,7 +69,7 @@ ADDING = make_wheel(
     },
 )
 WHEELS = (PLAIN, REACH, *SPACES, *NAMED)
-LINKED = ("bare/of/a", "bare/of/b", "names/a", "names/b", "plain")
+LINKED = ("bare/of/a", "bare/of/b", "names/a", "names/b", "plain", "reach/__pycache__")
 
 
 class System(called.System):
@@ -150,6 +150,7 @@ def test_what_is_a_link_and_what_is_not(system: System) -> None:
     assert os.path.samefile(
         site / "reach/__init__.py", system.object(REACH) / "site/reach/__init__.py"
     )
+    assert os.readlink(site / "reach/__pycache__").startswith("../")
     trees = system.trees()
     assert tuple(trees) == LINKED
     assert trees["plain"].object_id == system.object(PLAIN).name
@@ -233,7 +234,10 @@ def test_an_object_from_before_portions_were_looked_for(system: System) -> None:
         file.write_bytes(json.dumps(told, separators=(",", ":")).encode() + b"\n" + rows)
     assert f"content {ONE}/{SITE}/names/a" in system.findings()  # another description
     system.install("/opt/app3/penv")
-    assert tuple(system.trees("/opt/app3/penv")) == ("plain",)
+    byte_code = (f"names/{name}/__pycache__" for name in ("a", "a/deep", "b", "b/deep"))
+    modules = (f"bare/of/{name}/__pycache__" for name in "ab")
+    linked = tuple(sorted((*modules, *byte_code, "plain", "reach/__pycache__")))
+    assert tuple(system.trees("/opt/app3/penv")) == linked
     assert system.findings("/opt/app3/penv") == []
 
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import repeat
 
 _MAX_COMPONENT = 255  # bytes, on every Linux filesystem
 _MAX_NAME = 1000  # bytes; PATH_MAX is 4096, and the generation's own path comes before it
@@ -48,7 +49,7 @@ def wrong(paths: "list[str]") -> "list[str]":
         are_ordinary
         and not any(part in text for part in ("\\", "//", "/./", "/../"))
         and max(map(len, paths)) <= _MAX_COMPONENT
-        and not any(len(path) > _MAX_DEPTH and path.count("/") >= _MAX_DEPTH for path in paths)
+        and max(map(str.count, paths, repeat("/"))) < _MAX_DEPTH
     ):
         return []
     return [path for path in paths if problem(path)]

@@ -1,6 +1,7 @@
 """What a generation has as links: the directories that one object has for itself, and that bear it.
 
-Their files need not be known to make a generation; only the others are merged. Pure.
+Byte code always does: nothing asks where it really is. The files of these directories need not be
+known to make a generation; only the others are merged. Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    Known = dict[tuple[str, frozenset[str]], "Look"]
+    Known = dict[tuple[str, frozenset[str], frozenset[str]], "Look"]
 
 #: What the environment has in site-packages itself is no wheel's: merge refuses it.
 _RESERVED = frozenset((startup.FIRST, startup.LAST))
@@ -39,11 +40,13 @@ class Parts:
 class Look:
     """What ``apart`` asks of an object without some of its directories.
 
-    ``files`` are those in site-packages, ``own`` all places that it has there, ``added`` those that
-    it has from another scheme: they are as if another wheel had them.
+    ``caches`` are its directories of byte code, which is not in ``stored``. ``files`` are those in
+    site-packages, ``own`` all places that it has there, ``added`` those that it has from another
+    scheme: they are as if another wheel had them.
     """
 
     stored: StoredObject
+    caches: AbstractSet[str]
     files: AbstractSet[str]
     own: AbstractSet[str]
     added: AbstractSet[str]
@@ -61,17 +64,23 @@ def apart(
     """
     known = {} if known is None else known
     every = [_Opened(each, interpreter, known) for each in descriptions]
-    alone = _Alone(every)
+    alone = _alone(every)
     while True in {each.open(alone) for each in every}:
-        alone = _Alone(every)
+        alone = _alone(every)
+    packages = _Alone(every, {_package(place) for each in every for place in each.caches})
     objects, trees = [], {}
     site = merge.site_packages(interpreter)
     for each in every:
-        objects.append(each.without(alone))
-        for place in sorted(each.closed):
+        objects.append(each.without(alone, packages))
+        for place in sorted((*each.closed, *each.caches)):
             tree = Tree(each.stored.id, f"site/{place}", each.description.digest)
             trees[f"{site}/{place}"] = tree
     return Parts(objects, trees)
+
+
+def _package(place: str) -> str:
+    """The directory of sources whose byte code is at ``place``."""
+    return place.rpartition("/")[0]
 
 
 class _Opened:
@@ -84,13 +93,14 @@ class _Opened:
         self._known = known
         self._look()
 
-    def _look(self) -> None:
-        key = (self.description.digest, frozenset(self.closed))
+    def _look(self, whole: AbstractSet[str] = frozenset()) -> None:
+        """Read the object but for what is closed, and for byte code that is not in ``whole``."""
+        key = (self.description.digest, frozenset(self.closed), frozenset(whole))
         if key not in self._known:
-            self._known[key] = _looked_at(self.description, self.closed, self._interpreter)
+            self._known[key] = _looked_at(self.description, self.closed, whole, self._interpreter)
         look = self._known[key]
-        self.stored, self.files, self.own, self.added = (
-            look.stored, look.files, look.own, look.added,
+        self.stored, self.caches, self.files, self.own, self.added = (
+            look.stored, look.caches, look.files, look.own, look.added,
         )  # fmt: skip
 
     def open(self, alone: _Alone) -> bool:
@@ -102,8 +112,15 @@ class _Opened:
             self._look()
         return bool(shared)
 
-    def without(self, alone: _Alone) -> StoredObject:
-        """The object without what it has below the highest closed directories, for good."""
+    def without(self, alone: _Alone, packages: _Alone) -> StoredObject:
+        """The object without what it has below the highest closed directories, for good.
+
+        Byte code stays closed where nobody else has anything in its package: what another wheel
+        puts in a source's place is no source of this byte code.
+        """
+        shared = {place for place in self.caches if not packages.has(_package(place))}
+        if shared:
+            self._look(shared)
         highest = {alone.highest(place) for place in self.closed}
         if highest != self.closed:
             below = tuple(f"{place}/" for place in highest - self.closed)
@@ -113,46 +130,55 @@ class _Opened:
                 if file.scheme != "site" or not file.path.startswith(below)
             )
             self.stored = replace(self.stored, files=tuple(kept))
+            self.caches = {place for place in self.caches if not place.startswith(below)}
             self.closed = highest
         return self.stored
 
 
 def _looked_at(
-    description: Description, closed: AbstractSet[str], interpreter: Interpreter
+    description: Description,
+    closed: AbstractSet[str],
+    whole: AbstractSet[str],
+    interpreter: Interpreter,
 ) -> Look:
-    is_loose = closed == {*description.head.bears}
-    stored = description.loose if is_loose else description.stored(without=sorted(closed))
+    is_loose = not whole and closed == {*description.head.bears}
+    stored, caches = description.loose if is_loose else description.parted(sorted(closed), whole)
+    own = [file.path for file in stored.files if file.scheme == "site"]
+    others = tuple(file for file in stored.files if file.scheme != "site")
     start = f"{merge.site_packages(interpreter)}/"
-    own: list[str] = []
-    added: list[str] = []
-    for path, item in merge.claims(stored, interpreter):
-        if path.startswith(start):
-            here = own if getattr(item, "scheme", "") == "site" else added
-            here.append(path[len(start) :])
+    claims = merge.claims(replace(stored, files=others), interpreter) if others else ()
+    added = [path[len(start) :] for path, _ in claims if path.startswith(start)]
     return Look(
         stored,
+        caches,
         {*own, *added},
-        {*own, *parents(own), *with_parents(closed)},
+        {*own, *parents(own), *with_parents((*closed, *caches))},
         {*added, *parents(added)},
     )
 
 
-class _Alone:
-    """Which places in site-packages one object has for itself, with all below."""
+def _alone(every: Sequence[_Opened]) -> _Alone:
+    return _Alone(every, {place for each in every for place in each.closed})
 
-    def __init__(self, every: Iterable[_Opened]) -> None:
-        every = list(every)
-        asked = with_parents(place for each in every for place in each.closed)
+
+class _Alone:
+    """Which of some places in site-packages one object has for itself, with all below."""
+
+    def __init__(self, every: Iterable[_Opened], places: AbstractSet[str]) -> None:
+        asked = with_parents(places)
         self._owners = Counter(_RESERVED)
         self._files = set(_RESERVED)
         for each in every:
             self._owners.update(each.own & asked)
             self._owners.update(each.added & asked)
             self._files |= each.files & asked
+        self._has_files = bool(self._files & asked)  # hardly ever: where wheels contradict
 
     def has(self, place: str) -> bool:
         """Whether nobody else has anything there, or a file where it has a directory."""
-        return self._owners[place] == 1 and self._files.isdisjoint(with_parents([place]))
+        return self._owners[place] == 1 and not (
+            self._has_files and self._files & with_parents([place])
+        )
 
     def highest(self, place: str) -> str:
         """The highest directory above a place of one owner that nobody else has, or itself."""

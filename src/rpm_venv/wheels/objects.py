@@ -12,6 +12,8 @@ from rpm_venv.frozen import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from rpm_venv.system.interpreter import Interpreter
 
 FORMAT = 1
@@ -27,6 +29,7 @@ _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _AT_ONCE = 1000  # files whose lines are made together
 #: Each of them is compared with all files, wherever the object is used: real wheels have a few.
 MOST_BEARING = 500
+_SITE, _CACHE = b'["site","', b"/__pycache__/"  # in a line of a file
 _MOST_FILES = 200_000  # a wheel has 60,000 at most, and each may have byte code
 
 
@@ -187,11 +190,34 @@ class StoredObject:
 
     def with_files(self, data: bytes, without: Iterable[str] = ()) -> StoredObject:
         """The object with the files that a whole description has; ``without`` as in ``loads``."""
-        rows = data[data.find(b"\n") + 1 :].splitlines() if b"\n" in data else []
-        if len(rows) > _MOST_FILES:
-            raise ValueError(f"more than {_MOST_FILES} files")
-        below = tuple(map(_beginning, without))
-        rows = [row for row in rows if not row.startswith(below)] if below else rows
+        return self._with(_rows_but(data, without))
+
+    def parted(
+        self, data: bytes, without: Iterable[str], whole: AbstractSet[str]
+    ) -> tuple[StoredObject, frozenset[str]]:
+        """As ``with_files`` without byte code, and the directories of ``site`` that it is in.
+
+        These are the ``__pycache__`` of packages with nothing in them but byte code; those of
+        ``whole`` are none of them, and their files are read.
+        """
+        rows = _rows_but(data, without)
+        packages = [row.partition(_CACHE)[0] for row in rows]  # the row itself, where it has none
+        plain: dict[bytes, bool] = {}
+        for row, package in zip(rows, packages):
+            if len(package) < len(row):
+                name = row[len(package) + len(_CACHE) :].partition(b'"')[0]
+                is_plain = name.endswith(b".pyc") and b"/" not in name
+                plain[package] = is_plain and plain.get(package, True)
+        caches = {
+            package: f"{package[len(_SITE) :].decode()}/__pycache__"
+            for package, is_plain in plain.items()
+            if is_plain and package.startswith(_SITE) and package.isascii() and b"\\" not in package
+        }
+        closed = {package for package, place in caches.items() if place not in whole}
+        kept = [row for row, package in zip(rows, packages) if package not in closed]
+        return self._with(kept), frozenset(caches[package] for package in closed)
+
+    def _with(self, rows: Sequence[bytes]) -> StoredObject:
         # One document is read several times faster than one a line.
         files = shapes.loads(b"[" + b",".join(rows) + b"]")
         shapes.rows(files, _FILE)
@@ -207,6 +233,15 @@ class StoredObject:
             found = data.find(b"\n" + _beginning(place), found)
             if found < 0:
                 raise ValueError(f"no file is in {place + '/'!a}, which it says may be a link")
+
+
+def _rows_but(data: bytes, without: Iterable[str]) -> list[bytes]:
+    """The lines of files of a whole description, but for those below directories of ``site``."""
+    rows = data[data.find(b"\n") + 1 :].splitlines() if b"\n" in data else []
+    if len(rows) > _MOST_FILES:
+        raise ValueError(f"more than {_MOST_FILES} files")
+    below = tuple(map(_beginning, without))
+    return [row for row in rows if not row.startswith(below)] if below else rows
 
 
 def _rows(files: Sequence[StoredFile]) -> list[str]:

@@ -24,6 +24,7 @@ from rpm_venv.wheels.objects import EntryPoint, Source, StoredFile, StoredObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from typing import Callable
 
     from rpm_venv.system.sandbox import Zygote
@@ -107,22 +108,30 @@ class Description:
     data: bytes
 
     @cached_property
-    def loose(self) -> StoredObject:
-        """``stored`` without what it bears."""
-        return self.stored(without=self.head.bears)
+    def loose(self) -> tuple[StoredObject, frozenset[str]]:
+        """``parted`` without what it bears."""
+        return self.parted(self.head.bears)
 
-    def stored(self, without: Iterable[str] = ()) -> StoredObject:
-        """The object, but for its files below these directories of ``site``.
+    def stored(self) -> StoredObject:
+        """The whole object; ``VenvError`` where the description is damaged."""
+        return self._looked_at(lambda: (self.head.with_files(self.data), frozenset()))[0]
 
-        ``VenvError`` where the description is damaged.
-        """
+    def parted(
+        self, without: Iterable[str], whole: AbstractSet[str] = frozenset()
+    ) -> tuple[StoredObject, frozenset[str]]:
+        """As ``StoredObject.parted``; ``VenvError`` where the description is damaged."""
+        return self._looked_at(lambda: self.head.parted(self.data, without, whole))
+
+    def _looked_at(
+        self, read: Callable[[], tuple[StoredObject, frozenset[str]]]
+    ) -> tuple[StoredObject, frozenset[str]]:
         try:
-            stored = self.head.with_files(self.data, without)
-            _refuse_paths(stored)
+            stored, caches = read()
+            _refuse_paths(stored, caches)
             stored.refuse_empty(self.data)
         except ValueError as error:
             raise _damaged(self.head.id, error) from None
-        return stored
+        return stored, caches
 
 
 def read(layout: Layout, object_id: str) -> StoredObject:
@@ -209,12 +218,12 @@ def _of(stored: StoredObject, object_id: str) -> StoredObject:
     return stored
 
 
-def _refuse_paths(stored: StoredObject) -> None:
+def _refuse_paths(stored: StoredObject, caches: Iterable[str] = ()) -> None:
     """``ValueError`` where a description leads out of its object; another root's may."""
     from rpm_venv.confined import names, protocol  # not for who only asks what is there
 
     tops = [stored.dist_info, *stored.bears]
-    wrong = names.wrong([*tops, *stored.portions, *(file.path for file in stored.files)])
+    wrong = names.wrong([*tops, *stored.portions, *caches, *(file.path for file in stored.files)])
     wrong = wrong or [top for top in tops if "/" in top]
     below = tuple(f"{top}/" for top in stored.bears)
     wrong = wrong or [each for each in stored.portions if not each.startswith(below)]
