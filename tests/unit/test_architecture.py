@@ -91,6 +91,7 @@ WRITES = {
     "wheels.batch",
     "trees.assemble",
     "trees.generations",
+    "trees.shared_links",
     "state",
     "log",
     "apply",

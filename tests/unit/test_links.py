@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import pytest
 
 from rpm_venv import cli, survey
 from rpm_venv.paths import Layout
+from rpm_venv.system import files
 from rpm_venv.trees import generation, generations, manifest, startup
 from rpm_venv.trees.manifest import Manifest, Tree
 from rpm_venv.trees.manifest import Path as Row
+from rpm_venv.trees.shared_links import SharedLinks
 from rpm_venv.wheels import store
 from tests.host.wheels import Wheel, make_lock, make_wheel
 from tests.unit import called
@@ -703,6 +706,107 @@ def test_what_was_added_to_an_object_goes_without_its_wheel(system: System) -> N
     assert system.call("repair", ONE) == f"repaired {ONE}\n"
     assert system.findings() == []
     assert system.call("repair") == ""
+
+
+def _kept(system: System) -> Path:
+    return system.object(PLAIN) / "links/site%2Fplain"
+
+
+def test_a_link_is_one_file_for_all_environments(system: System) -> None:
+    links = {_kept(system), *(system.site(path) / "plain" for path in (ONE, TWO))}
+    (status,) = {(os.lstat(link).st_ino, os.lstat(link).st_nlink) for link in links}
+    assert status[1] == len(links)
+    system.install("/opt/app3/penv")
+    system.call("remove", ONE)
+    assert os.lstat(_kept(system)).st_nlink == len(links)
+    assert "deep%2F__pycache__" not in str(os.listdir(system.object(NAMED[0]) / "links"))
+    assert system.call("repair") == ""  # and objects with such links are as they are to be
+
+
+def _elsewhere(link: Path) -> None:
+    link.unlink()
+    link.symlink_to("../../plain")
+
+
+def _strangers(link: Path) -> None:
+    os.lchown(link, 1, 1)
+
+
+def _regular(link: Path) -> None:
+    link.unlink()
+    link.write_text("x")
+
+
+def _full(link: Path) -> None:
+    link.unlink()
+    link.mkdir()
+
+
+def _away(link: Path) -> None:
+    shutil.rmtree(link.parent)
+
+
+def _no_directory(link: Path) -> None:
+    shutil.rmtree(link.parent)
+    link.parent.write_text("")
+
+
+def _another_directory(link: Path) -> None:
+    link.parent.rename(link.parents[3] / "moved")
+    link.parent.symlink_to("../../moved")
+    _elsewhere(link)
+
+
+def _open_directory(link: Path) -> None:
+    link.parent.chmod(0o777)
+    _elsewhere(link)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _elsewhere, _strangers, _regular, _full, _away, _no_directory, _another_directory,
+        _open_directory,
+    ],
+)  # fmt: skip
+def test_a_link_that_an_object_keeps_is_not_believed(
+    system: System, damage: Callable[[Path], None]
+) -> None:
+    """It is what others have, or a new one is made; the object's wheel is not needed to mend it."""
+    names = sorted(os.listdir(_kept(system).parent))
+    other = os.readlink(_kept(system))
+    damage(_kept(system))
+    before = {file: os.lstat(file).st_mtime_ns for file in system.root.glob("**/moved/*")}
+    three = "/opt/app3/penv"
+    system.install(three)
+    assert os.readlink(system.site(three) / "plain") == other
+    assert system.findings(three) == []
+    assert before == {file: os.lstat(file).st_mtime_ns for file in system.root.glob("**/moved/*")}
+    for wheel in WHEELS:
+        (system.root / "usr/share/app/wheels" / wheel.filename).unlink()
+    system.call("repair")
+    assert system.findings() == []
+    assert system.call("repair") == ""
+    system.install("/opt/app4/penv")
+    assert sorted(os.listdir(_kept(system).parent)) == names
+    assert os.readlink(_kept(system)) == other
+    assert system.findings() == []
+
+
+def test_on_another_file_system_than_the_store_is_a_link_of_its_own(system: System) -> None:
+    path, other = f"{SITE}/plain", os.readlink(_kept(system))
+    tree = system.trees()["plain"]
+    before = sorted(os.listdir(_kept(system).parent))
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        Path(elsewhere, SITE).mkdir(parents=True)
+        with files.directory(Path(elsewhere)) as top:
+            shared = SharedLinks(system.layout.store)
+            shared.put(top, path, tree)
+            shared.put(top, f"{SITE}/sub", replace(tree, inside="site/plain/sub"))
+        assert os.readlink(f"{elsewhere}/{path}") == other
+        assert os.lstat(f"{elsewhere}/{path}").st_nlink == 1
+        assert os.readlink(f"{elsewhere}/{SITE}/sub") == f"{other}/sub"
+    assert sorted(os.listdir(_kept(system).parent)) == before
 
 
 def test_nothing_is_written_through_a_link(system: System) -> None:

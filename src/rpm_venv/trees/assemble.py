@@ -29,6 +29,7 @@ from rpm_venv.trees.generation import LINKS, Generation
 from rpm_venv.trees.generations import ABOUT
 from rpm_venv.trees.linked import Parts
 from rpm_venv.trees.manifest import Manifest
+from rpm_venv.trees.shared_links import SharedLinks
 from rpm_venv.wheels import store
 from rpm_venv.wheels.store import Description, StoredFile, StoredObject
 
@@ -208,10 +209,12 @@ def _make(layout: Layout, into: Path, change: Change) -> None:
             )
         for path, file in added.written.items():
             _write(top, path, file)
-        trees = {path: tree.target(path) for path, tree in added.trees.items()}
-        for path, target in {**added.links, **trees}.items():
+        for path, target in added.links.items():
             os.symlink(target, path, dir_fd=top)
             os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
+        shared = SharedLinks(layout.store)
+        for path, tree in added.trees.items():
+            shared.put(top, path, tree)
         for directory in (*change.touched, "."):
             os.utime(directory, ns=_TIMES, dir_fd=top)
 

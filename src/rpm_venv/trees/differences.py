@@ -13,7 +13,7 @@ from rpm_venv.errors import VenvError
 from rpm_venv.frozen import dataclass
 from rpm_venv.paths import Layout, parents
 from rpm_venv.system import reading, shares, trust
-from rpm_venv.trees import generations
+from rpm_venv.trees import generations, shared_links
 from rpm_venv.trees.manifest import Finding, Path, Tree, compare
 from rpm_venv.wheels import store
 from rpm_venv.wheels.objects import StoredFile, StoredObject
@@ -176,7 +176,9 @@ def _of_object(layout: Layout, object_id: str) -> Iterator[_Seen]:
         yield Finding("content", _OBJECT_JSON)
         return
     expected = _expected(_by_path(stored))
+    directories = [entry.path for entry in expected.values() if entry.kind == "dir"]
     expected[_OBJECT_JSON] = Path(_OBJECT_JSON, "file", 0o644)
+    expected.update(shared_links.kept(layout.object(object_id), object_id, directories))
     yield from _below(layout.object(object_id), expected, _owner(layout.store))
 
 
