@@ -402,11 +402,11 @@ def test_what_root_does_with_pip_and_python_is_seen_and_mended_for_all(
         own = ["missing {}/plain-1.0.dist-info", "missing {}/single.py"]
     elif way == "compile":
         _as_root(python, "-m", "compileall", "-f", str(site))
-        own = [f"content {{}}/reach/__pycache__/{cached}.pyc"]
+        everywhere = [f"content {{}}/reach/__pycache__/{cached}.pyc"]
     elif way == "optimized":
         _as_root(python, "-O", "-c", "import plain, reach")
-        own = [f"added {{}}/reach/__pycache__/{cached}.opt-1.pyc"]
-        everywhere = [f"added {{}}/plain/__pycache__/{cached}.opt-1.pyc"]
+        packages = ("reach", "plain")
+        everywhere = [f"added {{}}/{name}/__pycache__/{cached}.opt-1.pyc" for name in packages]
     else:
         code = system.object(PLAIN) / f"site/plain/__pycache__/{cached}.pyc"
         code.write_bytes(b"\0" + code.read_bytes()[1:])  # of another Python: it is written anew

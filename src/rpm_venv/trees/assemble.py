@@ -1,9 +1,9 @@
 """Assembling a generation: a lawful virtual environment (PEP 405) out of the store's objects.
 
-A directory that one object has for itself, and that bears it, is a link to the object's; the other
-files of the objects are hardlinked, a directory at a time; what belongs to the environment itself
-is written. Nothing in it depends on anything but the declaration, the objects and the
-interpreter. An edge: writes below the directory it is given.
+A directory that one object has for itself, and that bears it, is a link to the object's, as byte
+code is; the other files of the objects are hardlinked, a directory at a time; what belongs to the
+environment itself is written. Nothing in it depends on anything but the declaration, the objects
+and the interpreter. An edge: writes below the directory it is given.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The store: unpacked wheels with byte code, one object per wheel and interpreter. An edge.
 
 ``store/<sha256>-<tag>/`` holds ``object.json`` and a directory per install scheme: ``site``
-(purelib and platlib are one), ``data``, ``headers``, ``scripts``. An object never changes.
+(purelib and platlib are one), ``data``, ``headers``, ``scripts``. An object never changes, but for
+the links to it that it keeps in ``links`` (``trees/shared_links.py``).
 """
 
 from __future__ import annotations
