@@ -283,6 +283,22 @@ def test_one_environment_in_whose_directory_others_have_a_say_stays_as_it_is(
     assert call(*CHANGING["another install"]) == (0, "")
 
 
+def test_an_upgrade_is_not_stopped_half_way_where_others_have_a_say(
+    layout: Layout, call: Call, tally: Tally
+) -> None:
+    """rpm would keep both versions: the old one's %preun leaves all as it is, and says why."""
+    _open(layout.store)
+    before = _snapshot(layout)
+    words = ("remove", "--package", "app-1-1.noarch", "--count")
+    code, said = call(*words, "1", PATH)
+    assert code == 0
+    assert said.startswith(f"rpm-venv: {PATH}: left as it is: {layout.target(layout.store)}: ")
+    assert "chmod 0755" in said
+    assert call(*words, "0", PATH)[0] == 1
+    assert _snapshot(layout) == before
+    tally("our directories", "refused")
+
+
 @pytest.mark.parametrize("inside", SAY)
 def test_a_group_that_is_roots_may_write_and_everybody_add_to_what_is_above(
     layout: Layout, call: Call, inside: str

@@ -11,6 +11,7 @@ from rpm_venv.paths import Layout, environment_path
 from rpm_venv.report import Context, Report
 from rpm_venv.steps import Tell
 from rpm_venv.system import occupancy, rpmdb
+from rpm_venv.trees import places
 from rpm_venv.verbs import options
 
 TYPE_CHECKING = False
@@ -44,6 +45,11 @@ def run(context: Context, args: argparse.Namespace) -> Report:
         )
     if args.package is None:
         whole.refuse(layout, path, "remove its package")
+    # Where this fails on an upgrade, rpm keeps both versions. What installs has refused it before.
+    unsafe = places.problems(layout, path) if args.count else ()
+    if unsafe:
+        said = (f"{path}: left as it is: {unsafe[0]}",)
+        return Report(data={"path": path, "removed": False}, talk=said)
     with apply.exclusive(layout, path):
         facts = survey.facts(layout, path)
         caller = _caller(layout, path, args, facts)
