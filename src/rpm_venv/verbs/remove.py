@@ -48,8 +48,8 @@ def run(context: Context, args: argparse.Namespace) -> Report:
     # Where this fails on an upgrade, rpm keeps both versions. What installs has refused it before.
     unsafe = places.problems(layout, path) if args.count else ()
     if unsafe:
-        said = (f"{path}: left as it is: {unsafe[0]}",)
-        return Report(data={"path": path, "removed": False}, talk=said)
+        note = f"{path}: left as it is: {unsafe[0]}"
+        return Report(data={"path": path, "removed": False}, talk=(note,))
     with apply.exclusive(layout, path):
         facts = survey.facts(layout, path)
         caller = _caller(layout, path, args, facts)
