@@ -152,7 +152,7 @@ def test_what_is_no_file_holds_nobody_up(
 #: What a document's values may be instead of what they are.
 VALUES: tuple[Any, ...] = (
     None, 5, -1, 10**400, True, "", "\0", "\ud800", "/", "../../..", "\x1b[2J", "x" * 5000,
-    [], {}, [[]], [None], [5], ["\0"], ["/../.."], [{}], {"a": 1},
+    "1" * 5000, "a/b", [], {}, [[]], [None], [5], ["\0"], ["/../.."], ["a/b"], [{}], {"a": 1},
 )  # fmt: skip
 
 

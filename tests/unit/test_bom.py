@@ -193,6 +193,13 @@ def test_whatever_a_distribution_says_the_document_is_valid(tmp_path: Path, head
     assert len(text) < 4_000
 
 
+def test_a_version_of_more_digits_than_python_reads_is_one(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    generation = environments.make(layout, distributions={"app": "1" * 5_000})
+    _describe(layout, generation, "app", "")
+    assert len(_component(_sbom(layout), "app")["version"]) == 5_000
+
+
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     generation = environments.make(layout, distributions={"app": "1.0"})

@@ -64,7 +64,11 @@ def _stem(name: str, version: str) -> tuple[str, str]:
     """A name and a version as all spellings of a dist-info directory's name have them."""
     from packaging.utils import canonicalize_name, canonicalize_version
 
-    return canonicalize_name(name), canonicalize_version(version.replace("_", "-"))
+    version = version.replace("_", "-")
+    try:
+        return canonicalize_name(name), canonicalize_version(version)
+    except ValueError:  # more digits than Python reads: what another root's description may say
+        return canonicalize_name(name), version
 
 
 def _sorted(directory: os.PathLike[str]) -> list[str]:
