@@ -869,3 +869,40 @@ def test_a_tree_that_leads_elsewhere_is_none(text: str) -> None:
         Tree.parse(text)
     with pytest.raises(ValueError, match="directory of an object"):  # a hostile root's
         Manifest.loads(Manifest((Row("lib", "tree", digest=text),)).dumps())
+
+
+def test_fapolicyd_knows_all_that_is_behind_a_link(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Byte code too, of a package that bears no link: the kernel opens it by the object's path."""
+    system = System(tmp_path, capsys)
+    system.layout.trust_files.mkdir(parents=True)
+    system.ship(*WHEELS)
+    system.install()
+    told = "".join(file.read_text() for file in system.layout.trust_files.glob("rpm-venv-*"))
+    known = {line.partition(" ")[0] for line in told.splitlines()}
+    opened = {
+        system.layout.target(Path(os.path.realpath(place)) / name)
+        for place, _, names in os.walk(system.tree(), followlinks=True)
+        for name in names
+        if not os.path.islink(f"{place}/{name}") and f"/{generations.ABOUT}" not in place
+    }
+    assert any(path.endswith(".pyc") and "/site/reach/" in path for path in opened)
+    assert opened <= known
+
+
+def test_a_name_too_long_to_be_kept_is_no_reason_to_keep_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = f"{'a' * 200}/{'b' * 60}"
+    modules = {f"pk/{name}/m.py": "" for name in (long, "c")}
+    wheel = make_wheel("long", files={"pk/__init__.py": REACHING, **modules})
+    system = System(tmp_path, capsys)
+    system.ship(wheel)
+    system.install(ONE)
+    system.install(TWO)
+    names = ["site%2Fpk%2F__pycache__", "site%2Fpk%2Fc%2F__pycache__"]
+    assert sorted(os.listdir(system.object(wheel) / "links")) == names
+    assert (system.site(TWO) / f"pk/{long}/__pycache__").is_symlink()
+    assert os.lstat(system.site(TWO) / "pk/c/__pycache__").st_nlink == 3
+    assert system.findings() == []

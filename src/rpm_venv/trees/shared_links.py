@@ -37,10 +37,11 @@ class SharedLinks:
     def put(self, top: int, path: str, tree: Tree) -> None:
         """Make the link at ``path`` below ``top``, a descriptor, where nothing is."""
         target = tree.target(path)
-        if not self._again(top, path, tree, target):
+        has_name = len(os.fsencode(_name(tree.inside))) <= _MAX_NAME
+        if not (has_name and self._again(top, path, tree, target)):
             os.symlink(target, path, dir_fd=top)
             os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
-            if self._can and len(os.fsencode(_name(tree.inside))) <= _MAX_NAME:
+            if self._can and has_name:
                 self._keep(top, path, tree)
 
     def _again(self, top: int, path: str, tree: Tree, target: str) -> bool:
