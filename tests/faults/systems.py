@@ -6,6 +6,7 @@ import compileall
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Mapping
@@ -58,6 +59,9 @@ class Command:
         """The words that run code as ``/usr/bin/rpm-venv`` runs its own."""
         places = [str(self.source), str(TREE)]
         return [PYTHON, "-ISB", "-c", f"import sys; sys.path[:0] = {places!r}; {code}", *words]
+
+
+_KEPT = re.compile(r"(?:^|/)usr/lib/rpm-venv/store/[^/]+/links(?:/|\Z)")
 
 
 def wheels(root: Path, version: int) -> None:
@@ -117,8 +121,17 @@ def _copy_file(source: str, target: str, status: os.stat_result) -> None:
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
+def is_kept(path: str) -> bool:
+    """Whether this is a link that an object keeps for the next generation, or their directory.
+
+    One that is not there is made when it is needed: a call may succeed without, and the disk may
+    lose it.
+    """
+    return _KEPT.search(path) is not None
+
+
 def snapshot(root: Path, below: str = "") -> Snapshot:
-    """Everything below a directory of a system."""
+    """Everything below a directory of a system that anything needs."""
     found: dict[str, tuple[object, ...]] = {}
     history = f"{root}/{_HISTORY}"  # has times in it: ``lie`` looks at what it tells
     left = [""]
@@ -126,6 +139,8 @@ def snapshot(root: Path, below: str = "") -> Snapshot:
         inside = left.pop()
         with os.scandir(os.path.join(root, below, inside)) as entries:
             for entry in entries:
+                if is_kept(entry.path):
+                    continue
                 if entry.path != history:
                     found[inside + entry.name] = _describe(entry)
                 if entry.is_dir(follow_symlinks=False):

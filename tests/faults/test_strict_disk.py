@@ -58,7 +58,9 @@ def settled(tree: Tree) -> Tree:
     return {
         name: entry
         for name, entry in tree.items()
-        if not name.startswith((_STAGING, _UNTRUSTED)) and not _is_remains(name, whole)
+        if not name.startswith((_STAGING, _UNTRUSTED))
+        and not systems.is_kept(name)
+        and not _is_remains(name, whole)
     }
 
 
@@ -75,7 +77,7 @@ def made(tree: Tree) -> dict[str, Tree]:
     found: dict[str, Tree] = defaultdict(dict)
     for name, entry in tree.items():
         match = _OBJECT.fullmatch(name)
-        if match:
+        if match and not systems.is_kept(name):
             found[match[1]][name] = entry
     described = ("object.json", ".rpm-venv/manifest")
     return {
@@ -104,7 +106,8 @@ def losses(laboratories: Laboratories, scenario: str, recording: Sequence[Call])
     whole = (made(disk.tree()), made(final))
     tried = 0
     for call in recording:
-        if not disk.do(call) or call.paths[-1].startswith(_STAGING):
+        place = call.paths[-1]
+        if not disk.do(call) or place.startswith(_STAGING) or systems.is_kept(place):
             continue
         for names in disk.after_power_loss():
             tried += 1
