@@ -2,8 +2,8 @@
 
 The target of such a link is too long for its inode: it takes a block, and as long to make as four
 hardlinks. It is the same in all generations, so each object keeps the links to itself in its
-directory ``links``, made when they are first needed. None is believed: one that is not what it is
-to be is left alone, and the generation gets a link of its own.
+directory ``links``, made when they are first needed. None is believed: in the place of one that is
+not what it is to be comes the link that the generation gets then.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class SharedLinks:
 
     def put(self, top: int, path: str, tree: Tree) -> None:
         """Make the link at ``path`` below ``top``, a descriptor, where nothing is."""
-        target = tree.target(path)
-        has_name = len(os.fsencode(_name(tree.inside))) <= _MAX_NAME
-        if not (has_name and self._again(top, path, tree, target)):
+        target, name = tree.target(path), _name(tree.inside)
+        has_name = len(os.fsencode(name)) <= _MAX_NAME
+        place = f"{self._store}/{tree.object_id}"
+        if not (has_name and self._again(top, path, f"{place}/{DIRECTORY}/{name}", target)):
             os.symlink(target, path, dir_fd=top)
             os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
             if self._can and has_name:
-                self._keep(top, path, tree)
+                self._keep(top, path, Path(place), name)
 
-    def _again(self, top: int, path: str, tree: Tree, target: str) -> bool:
+    def _again(self, top: int, path: str, kept: str, target: str) -> bool:
         """Whether it could be made of the link that the object has."""
-        kept = f"{self._store}/{tree.object_id}/{DIRECTORY}/{_name(tree.inside)}"
         try:
             os.link(kept, path, dst_dir_fd=top, follow_symlinks=False)
         except FileNotFoundError:
@@ -59,9 +59,8 @@ class SharedLinks:
         os.unlink(path, dir_fd=top)
         return False
 
-    def _keep(self, top: int, path: str, tree: Tree) -> None:
+    def _keep(self, top: int, path: str, place: Path, name: str) -> None:
         """Have the object keep a link that was made, in the place of what was of no use."""
-        place, name = Path(self._store, tree.object_id), _name(tree.inside)
         try:
             with files.directory(place, follow=False) as above, suppress(FileExistsError):
                 os.mkdir(DIRECTORY, _MODE, dir_fd=above)
@@ -79,27 +78,23 @@ def kept(place: Path, object_id: str, directories: Iterable[str]) -> dict[str, E
 
     The rest that is there is nothing of ours, and all of it where ``links`` is not as it was made.
     """
+    links = place / DIRECTORY
     try:
-        names, mine = _names(place)
+        above, status = os.lstat(place), os.lstat(links)
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    if not mine:
+    mine = (above.st_uid, above.st_gid)
+    if status.st_mode != stat.S_IFDIR | _MODE or (status.st_uid, status.st_gid) != mine:
         return {}
+    names = set(os.listdir(links))
     found = {DIRECTORY: Entry(DIRECTORY, "dir", _MODE)}
     for inside in directories:
-        name = f"{DIRECTORY}/{_name(inside)}"
+        name = _name(inside)
         target = Tree(object_id, inside, "").target(f"{_SITE}/{inside.partition('/')[2]}")
-        if _name(inside) in names and _is(place / name, target, mine):
-            found[name] = Entry(name, "link", digest=target)
+        if name in names and _is(links / name, target, mine):
+            path = f"{DIRECTORY}/{name}"
+            found[path] = Entry(path, "link", digest=target)
     return found
-
-
-def _names(place: Path) -> tuple[set[str], tuple[int, int] | None]:
-    """What is in the directory, and whose that is; nobody's where others have a say in it."""
-    above, status = os.lstat(place), os.lstat(place / DIRECTORY)
-    mine = (above.st_uid, above.st_gid)
-    is_ours = (status.st_uid, status.st_gid) == mine and status.st_mode == stat.S_IFDIR | _MODE
-    return set(os.listdir(place / DIRECTORY)), mine if is_ours else None
 
 
 def _is(link: str | Path, target: str, mine: tuple[int, int], top: int | None = None) -> bool:
