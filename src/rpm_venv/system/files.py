@@ -17,6 +17,7 @@ from rpm_venv.system import reading
 #: The time of every file in an object or a generation: 1980-01-02, the first day that zip, cpio
 #: and every time zone can express. Real times would make two builds of one thing differ.
 MTIME_NS = 315_619_200 * 10**9
+TIMES = (MTIME_NS, MTIME_NS)  # as utime(2) takes them
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -146,7 +147,7 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     try:
         os.fchmod(descriptor, mode)
         write_all(descriptor, data)
-        os.utime(descriptor, ns=(MTIME_NS, MTIME_NS))
+        os.utime(descriptor, ns=TIMES)
     finally:
         os.close(descriptor)
 
@@ -159,7 +160,7 @@ def copy_new(source: Path, path: Path, mode: int = 0o644) -> None:
         with os.fdopen(reading.regular(source), "rb") as stream:
             while chunk := stream.read(1 << 20):
                 write_all(descriptor, chunk)
-        os.utime(descriptor, ns=(MTIME_NS, MTIME_NS))
+        os.utime(descriptor, ns=TIMES)
     finally:
         os.close(descriptor)
 

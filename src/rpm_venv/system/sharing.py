@@ -12,7 +12,6 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FICLONE = 0x40049409  # linux/fs.h
 _CHUNK = 1 << 20
-_TIMES = (files.MTIME_NS, files.MTIME_NS)
 
 #: What link(2) says where a hardlink cannot be: another filesystem, too many links, a filesystem
 #: without links, fs.protected_hardlinks.
@@ -63,7 +62,7 @@ def _copy(source: int, inside: str, target: int, name: str, mode: int) -> None:
                 while chunk := os.read(reader, _CHUNK):
                     files.write_all(writer, chunk)
             os.fchmod(writer, mode)
-            os.utime(writer, ns=_TIMES)
+            os.utime(writer, ns=files.TIMES)
         finally:
             os.close(writer)
     finally:

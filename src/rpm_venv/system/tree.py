@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rpm_venv.paths import with_parents
-from rpm_venv.system.files import MTIME_NS, write_all
+from rpm_venv.system.files import MTIME_NS, TIMES, write_all
 
 _TIMES = (MTIME_NS // 10**9, MTIME_NS // 10**9)  # whole seconds, which take less time to say
 
@@ -94,7 +94,7 @@ class Tree:
     def finish(self) -> None:
         """Give the directories their time, and let go."""
         for name in self._directories:
-            os.utime(name or ".", ns=(MTIME_NS, MTIME_NS), dir_fd=self._root)
+            os.utime(name or ".", ns=TIMES, dir_fd=self._root)
         self.release()
 
     def release(self) -> None:

@@ -39,7 +39,6 @@ _OPEN_TO_ALL = 0o755
 _WORTH = 1000  # names that are worth a syncfs(2) of their own: some milliseconds
 _OPENING = 3  # what a directory costs, in hardlinks
 _SHARED = 1500  # hardlinks that are worth another process
-_TIMES = (files.MTIME_NS, files.MTIME_NS)
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Assembling:
         files.write_new(about / "generation.json", described.dumps(), 0o644)
         files.write_new(about / "manifest", assembled.manifest.dumps(), 0o644)
         for directory in (about, self._into):  # the last that would differ between two assemblies
-            os.utime(directory, ns=_TIMES)
+            os.utime(directory, ns=files.TIMES)
         return assembled.notes
 
     def _become(self, object_ids: Sequence[str]) -> Assembly:
@@ -211,12 +210,12 @@ def _make(layout: Layout, into: Path, change: Change) -> None:
             _write(top, path, file)
         for path, target in added.links.items():
             os.symlink(target, path, dir_fd=top)
-            os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
+            os.utime(path, ns=files.TIMES, dir_fd=top, follow_symlinks=False)
         shared = SharedLinks(layout.store)
         for path, tree in added.trees.items():
             shared.put(top, path, tree)
         for directory in (*change.touched, "."):
-            os.utime(directory, ns=_TIMES, dir_fd=top)
+            os.utime(directory, ns=files.TIMES, dir_fd=top)
 
 
 def _make_directories(top: int, directories: Iterable[str]) -> None:
@@ -235,7 +234,7 @@ def _write(top: int, path: str, file: Written) -> None:
     try:
         os.fchmod(descriptor, file.mode)
         files.write_all(descriptor, file.data)
-        os.utime(descriptor, ns=_TIMES)
+        os.utime(descriptor, ns=files.TIMES)
     finally:
         os.close(descriptor)
 

@@ -23,7 +23,6 @@ DIRECTORY = "links"
 _MODE = 0o755
 _MAX_NAME = 255  # bytes, on every Linux filesystem
 _SITE = "lib/python3/site-packages"  # the minor version changes nothing: as many directories
-_TIMES = (files.MTIME_NS, files.MTIME_NS)
 
 
 class SharedLinks:
@@ -41,7 +40,7 @@ class SharedLinks:
         place = f"{self._store}/{tree.object_id}"
         if not (has_name and self._again(top, path, f"{place}/{DIRECTORY}/{name}", target)):
             os.symlink(target, path, dir_fd=top)
-            os.utime(path, ns=_TIMES, dir_fd=top, follow_symlinks=False)
+            os.utime(path, ns=files.TIMES, dir_fd=top, follow_symlinks=False)
             if self._can and has_name:
                 self._keep(top, path, Path(place), name)
 
