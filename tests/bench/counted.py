@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tests.faults.systems import OTHER, PATH, Command
@@ -27,7 +27,8 @@ RECORDED = Path(__file__).with_name("counts.json")
 #: More than this share above the recorded count, and more than ``SLACK``, is a slow-down.
 TOLERANCE, SLACK = 1.1, 5
 
-_CALL = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed>)(.*)$")
+_CALL = re.compile(r"^(\d+) +(<\.\.\. )?(\w+)(?:\(| resumed>)(.*)$")
+_UNFINISHED = "<unfinished ...>"
 _CLASSES = {
     "looks": "newfstatat fstat stat lstat statx readlink readlinkat access faccessat faccessat2 "
     "getdents64",
@@ -87,16 +88,30 @@ def counted(argv: list[str], system: Path, trace: Path) -> Counter[str]:
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr}")
     counts: Counter[str] = Counter()
-    for line in trace.read_text(errors="replace").splitlines():
-        found = _CALL.match(line)
-        if found:
-            counts.update(_counts(found[1], found[2], str(system)))
+    for call, rest in _calls(trace.read_text(errors="replace").splitlines()):
+        counts.update(_counts(call, rest, str(system)))
     return counts
 
 
+def _calls(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each call once: strace tells it in two lines where another process makes one meanwhile."""
+    begun: dict[str, tuple[str, str]] = {}
+    for line in lines:
+        found = _CALL.match(line)
+        if not found:
+            continue
+        process, is_resumed, call, rest = found.groups()
+        if is_resumed:
+            _, start = begun.pop(process, (call, ""))
+            yield call, start + rest
+        elif rest.endswith(_UNFINISHED):
+            begun[process] = call, rest[: -len(_UNFINISHED)]
+        else:
+            yield call, rest
+    yield from begun.values()  # of a process that was killed in it
+
+
 def _counts(call: str, rest: str, system: str) -> dict[str, int]:
-    if "<unfinished ...>" in rest and call not in _STARTS and system not in rest:
-        return {}
     result = re.search(r"= (-?\d+)(?:<[^>]*>)?(?: \w+ \([^)]*\))?$", rest)
     if call in _STARTS:
         is_new = result is not None and int(result[1]) > 0 and "CLONE_THREAD" not in rest
